@@ -1,0 +1,132 @@
+/**
+ * Every error of this package, one constant per failure that a caller can act on.
+ *
+ * `code` is public API: renaming one is a breaking change; `message` is not. No message holds a
+ * token, a secret or a value that came with a request, so each is safe to log and to send.
+ *
+ * @module
+ */
+import createError from '@fastify/error'
+
+// ---- while the app boots ------------------------------------------------------------------
+
+/** An option is unusable. Thrown at registration, never during a request. */
+export const InvalidOptionError = createError('FDT_INVALID_OPTION', 'Invalid option "%s": %s', 500, TypeError)
+
+/** The flow is registered in this scope or in one around or inside it, or its `name` is taken in this app. */
+export const AlreadyRegisteredError = createError('FDT_ALREADY_REGISTERED', '%s is already registered: %s', 500)
+
+/** The key cannot serve: malformed, of the wrong type, curve or purpose, or without its private half. */
+export const UnusableKeyError = createError('FDT_UNUSABLE_KEY', 'The key cannot be used: %s', 500, TypeError)
+
+/** The key can be guessed or broken: too short, too few bits, or known to everybody. */
+export const WeakKeyError = createError('FDT_WEAK_KEY', 'The key is too weak: %s', 500, TypeError)
+
+// ---- keys while the app runs --------------------------------------------------------------
+
+/** No key with this `kid` is in the ring, or one is there already when adding. */
+export const UnknownKeyError = createError('FDT_UNKNOWN_KEY', 'The key ring has no such key', 500)
+
+/** The key signs, so it cannot be removed before another one signs. */
+export const KeyInUseError = createError('FDT_KEY_IN_USE', 'The key signs new tokens: let another key sign first', 500)
+
+/** Nothing in the ring can sign: it holds public halves only. */
+export const NoSigningKeyError = createError('FDT_NO_SIGNING_KEY', 'The key ring holds no key that signs', 500)
+
+// ---- stores -------------------------------------------------------------------------------
+
+/** A store key is not a string of 1–512 bytes of UTF-8. What comes from outside enters a store as a digest. */
+export const InvalidKeyError = createError('FDT_INVALID_KEY', 'A store key must be a string of 1 to 512 bytes', 500, TypeError)
+
+/** A value is not bytes with a format version in front, or a time to live is not a positive number of milliseconds. */
+export const InvalidValueError = createError('FDT_INVALID_VALUE', 'Invalid store value: %s', 500, TypeError)
+
+/** The store holds a value that a later release wrote. Upgrade this process; nothing was changed. */
+export const UnsupportedFormatError = createError('FDT_UNSUPPORTED_FORMAT', 'The store holds a value of format version %s, which a later release wrote', 500)
+
+/** The store cannot be reached or has failed. Never an answer about a token: try again later. */
+export const StoreUnavailableError = createError('FDT_STORE_UNAVAILABLE', 'The token store is unavailable', 503)
+
+/** A bounded store has no room. Nothing was thrown out to make some. */
+export const StoreFullError = createError('FDT_STORE_FULL', 'The token store is full', 503)
+
+// ---- callers with an API key --------------------------------------------------------------
+
+/** The request carries no API key. */
+export const MissingCredentialError = createError('FDT_MISSING_CREDENTIAL', 'An API key is required', 401)
+
+/** The API key is malformed, unknown, expired or disabled: one answer for all. */
+export const InvalidCredentialError = createError('FDT_INVALID_CREDENTIAL', 'The API key is not valid', 401)
+
+/** The request carries more than one API key. RFC 6750, section 2: one place per request. */
+export const MultipleCredentialsError = createError('FDT_MULTIPLE_CREDENTIALS', 'The request carries more than one API key', 400)
+
+/** The API key is good, but not for this flow. */
+export const FlowNotAllowedError = createError('FDT_FLOW_NOT_ALLOWED', 'The API key may not be used here', 403)
+
+/** The API key is good, but asks for a document or a permission beyond its own limits. */
+export const CredentialLimitError = createError('FDT_CREDENTIAL_LIMIT', 'The API key may not grant this: %s', 403)
+
+/** The registry has no credential with this id. */
+export const UnknownCredentialError = createError('FDT_UNKNOWN_CREDENTIAL', 'There is no such credential', 404)
+
+/** The credential changed under a change of its own, again and again. Nothing was written. */
+export const CredentialConflictError = createError('FDT_CREDENTIAL_CONFLICT', 'The credential is being changed by somebody else', 409)
+
+// ---- requests -----------------------------------------------------------------------------
+
+/** The body is not JSON in strict UTF-8, repeats a member, holds `__proto__`, or is nested too deeply. */
+export const InvalidJsonError = createError('FDT_INVALID_JSON', 'The body is not acceptable JSON: %s', 400, SyntaxError)
+
+/** A member of the request, or an argument of `issue`, is unusable. The message names the member, never its value. */
+export const InvalidRequestError = createError('FDT_INVALID_REQUEST', '%s', 400)
+
+/** `exp` is not after the present. */
+export const PastExpiryError = createError('FDT_PAST_EXPIRY', '%s is in the past: it must be a time to come, in seconds since 1970-01-01T00:00:00Z', 400)
+
+/** The token would live longer than the flow or the credential allows. */
+export const LifetimeTooLongError = createError('FDT_LIFETIME_TOO_LONG', '%s is too far ahead: a token lives at most %s seconds', 400)
+
+/** A permission is not in the vocabulary of the flow. */
+export const UnknownPermissionError = createError('FDT_UNKNOWN_PERMISSION', '%s is not a known permission: use %s', 400)
+
+/** One document is listed twice. Which of the two was meant is not for us to guess. */
+export const DuplicateDocumentError = createError('FDT_DUPLICATE_DOCUMENT', '%s repeats a document that is listed before', 400)
+
+/** The token would be too long to be accepted back. */
+export const SessionTooLargeError = createError('FDT_SESSION_TOO_LARGE', 'The session token would be longer than %s characters: list fewer documents', 400)
+
+/** The session is unknown, forged, malformed or another credential's: one answer for all. */
+export const SessionNotFoundError = createError('FDT_SESSION_NOT_FOUND', 'There is no such session', 404)
+
+/** The path exists, the method does not. */
+export const MethodNotAllowedError = createError('FDT_METHOD_NOT_ALLOWED', 'This path takes %s', 405)
+
+/** Too many requests. `Retry-After` tells when to come back. */
+export const RateLimitedError = createError('FDT_RATE_LIMITED', 'Too many requests', 429)
+
+// ---- guards -------------------------------------------------------------------------------
+
+/** The request carries no session token. The message is what the vendor's SDK looks for. */
+export const MissingTokenError = createError('FDT_MISSING_TOKEN', 'Invalid token', 401)
+
+/** The token is malformed, forged, of another kind, or not yet valid: one answer for all. */
+export const InvalidTokenError = createError('FDT_INVALID_TOKEN', 'Invalid token', 401)
+
+/** The token was good and its time is over. */
+export const TokenExpiredError = createError('FDT_TOKEN_EXPIRED', 'Token has expired', 401)
+
+/** The token was good and was ended early. */
+export const TokenRevokedError = createError('FDT_TOKEN_REVOKED', 'Token has been revoked', 401)
+
+/** The request carries more than one token. RFC 6750, section 2: one place per request. */
+export const MultipleTokensError = createError('FDT_MULTIPLE_TOKENS', 'The request carries more than one session', 400)
+
+/** The session does not cover the document, or not with this permission; or the route names no document. */
+export const InsufficientPermissionError = createError('FDT_INSUFFICIENT_PERMISSION', 'The session does not cover this document with this permission', 403)
+
+/** The session is limited to origins, and the request comes from none of them. */
+export const OriginNotAllowedError = createError('FDT_ORIGIN_NOT_ALLOWED', 'The session cannot be used from this origin', 403)
+
+/** A session cookie came with a request that another site may have caused. */
+export const CrossSiteError = createError('FDT_CROSS_SITE', 'A session cookie is taken from the same site and with JSON only', 403)
