@@ -1,4 +1,4 @@
-import { type KeyObject } from 'node:crypto'
+import { type JsonWebKey, type KeyObject } from 'node:crypto'
 
 /** One key has one algorithm (RFC 8725, section 3.1). `EdDSA` is Ed25519. */
 export type KeyAlgorithm = 'HS256' | 'ES256' | 'EdDSA' | 'RS256' | 'PS256'
