@@ -13,6 +13,9 @@ import createError from '@fastify/error'
 /** An option is unusable. Thrown at registration, never during a request. */
 export const InvalidOptionError = createError('FDT_INVALID_OPTION', 'Invalid option "%s": %s', 500, TypeError)
 
+/** An optional peer dependency that was asked for is not installed, or not for this platform. */
+export const MissingPeerError = createError('FDT_MISSING_PEER', 'The package "%s" is needed for this and cannot be loaded: is it installed?', 500)
+
 /** The flow is registered in this scope or in one around or inside it, or its `name` is taken in this app. */
 export const AlreadyRegisteredError = createError('FDT_ALREADY_REGISTERED', '%s is already registered: %s', 500)
 
@@ -32,6 +35,12 @@ export const KeyInUseError = createError('FDT_KEY_IN_USE', 'The key signs new to
 
 /** Nothing in the ring can sign: it holds public halves only. */
 export const NoSigningKeyError = createError('FDT_NO_SIGNING_KEY', 'The key ring holds no key that signs', 500)
+
+/** A signer (KMS, HSM) rejected, or answered with something that its public half does not verify. No token was made: try again later. */
+export const SignerFailedError = createError('FDT_SIGNER_FAILED', 'The external signer has failed', 503)
+
+/** A key in the store cannot be used: the key encryption key is not the one that sealed it, or it was moved or altered. No new key was made over it. */
+export const SealedKeyError = createError('FDT_SEALED_KEY', 'A stored key cannot be used: is the key encryption key the one that sealed it?', 500)
 
 // ---- stores -------------------------------------------------------------------------------
 
@@ -85,7 +94,7 @@ export const InvalidRequestError = createError('FDT_INVALID_REQUEST', '%s', 400)
 export const PastExpiryError = createError('FDT_PAST_EXPIRY', '%s is in the past: it must be a time to come, in seconds since 1970-01-01T00:00:00Z', 400)
 
 /** The token would live longer than the flow or the credential allows. */
-export const LifetimeTooLongError = createError('FDT_LIFETIME_TOO_LONG', '%s is too far ahead: a token lives at most %s seconds', 400)
+export const LifetimeTooLongError = createError('FDT_LIFETIME_TOO_LONG', '%s is too far ahead: it is in seconds, and at most %s from now', 400)
 
 /** A permission is not in the vocabulary of the flow. */
 export const UnknownPermissionError = createError('FDT_UNKNOWN_PERMISSION', '%s is not a known permission: use %s', 400)

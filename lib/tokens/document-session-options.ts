@@ -1,0 +1,144 @@
+import { InvalidOptionError } from '../errors.ts'
+import { type KeyRing } from '../keys/key-ring.ts'
+import { NAME_PATTERN } from '../schemas/scalars.ts'
+import { type TokenStore } from '../stores/token-store.ts'
+
+/** The permissions of the vendor's service, and the vocabulary unless the host has one of its own. */
+export const DEFAULT_PERMISSIONS = ['read', 'write', 'download'] as const
+
+export type DefaultPermission = typeof DEFAULT_PERMISSIONS[number]
+
+/** What `createDocumentSessions` takes, and the plugin too. */
+export interface DocumentSessionsOptions<Permission extends string = DefaultPermission> {
+  /** Who issues: an http(s) URL without query and fragment. Becomes `iss`, and part of `aud`. Never taken from a request. */
+  issuer: string
+  /** Signs and verifies. `ES256` is a good choice. */
+  keys: KeyRing
+  /** Where sessions that were ended early are remembered. The host creates and closes it. */
+  store: TokenStore
+  /** Separates this instance's tokens and store keys from another instance's. Default is `default`. */
+  name?: string
+  /** The permissions there are. Where a request names none, the first is meant. Default is `read`, `write`, `download`. */
+  permissions?: readonly Permission[]
+  /** Seconds that a session lives when nobody says. Default is `3600`, or `maxLifetime` when that is less. */
+  defaultLifetime?: number
+  /** Most seconds that a session lives; a token that claims more ends then. Default is `86400`. */
+  maxLifetime?: number
+  /** Seconds by which the clocks of issuer and guard may differ, at most `60`. Default is `0`. */
+  clockTolerance?: number
+  /** Where the viewer finds the documents: claim `server_url`, an http(s) URL that ends with a slash. Default is none. */
+  serverUrl?: string
+  /** Signs `issue({ profile: 'document-engine' })`: RS256 or ES256, and no ring that signs anything else. */
+  documentEngineKeys?: KeyRing
+  /** Bytes of memory for sessions verified before, so that the next request costs no signature check. `0` is none. Default is 8 MiB. */
+  cacheBytes?: number
+  /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
+  now?: () => number
+}
+
+/** The names of {@link DocumentSessionsOptions}, so that a misspelt one can be refused. */
+export const SESSION_OPTION_NAMES: ReadonlySet<string> = new Set<keyof DocumentSessionsOptions>([
+  'issuer', 'keys', 'store', 'name', 'permissions', 'defaultLifetime', 'maxLifetime', 'clockTolerance', 'serverUrl', 'documentEngineKeys', 'cacheBytes', 'now'
+])
+
+/** @internal */
+export type ResolvedSessionsOptions<Permission extends string> =
+  Required<Omit<DocumentSessionsOptions<Permission>, 'serverUrl' | 'documentEngineKeys'>> &
+  Pick<DocumentSessionsOptions<Permission>, 'serverUrl' | 'documentEngineKeys'>
+
+/** @internal */
+export function resolveSessionsOptions<Permission extends string> (options: DocumentSessionsOptions<Permission>): ResolvedSessionsOptions<Permission> {
+  if (typeof options !== 'object' || options === null) throw new InvalidOptionError('options', 'must be an object')
+  const {
+    issuer,
+    keys,
+    store,
+    name = 'default',
+    // Without the option, Permission is the default vocabulary; the compiler cannot know.
+    permissions = DEFAULT_PERMISSIONS as readonly string[] as readonly Permission[],
+    maxLifetime = 86_400,
+    defaultLifetime = Math.min(3600, maxLifetime),
+    clockTolerance = 0,
+    serverUrl,
+    documentEngineKeys,
+    cacheBytes = 8 * 1024 * 1024,
+    now = Date.now
+  } = options
+
+  if (typeof issuer !== 'string' || !isPlainUrl(issuer)) throw new InvalidOptionError('issuer', 'must be an http(s) URL without user, query and fragment')
+  checkRing('keys', keys)
+  if (!isStore(store)) throw new InvalidOptionError('store', 'must be a token store, for instance openLmdbStore() or createMemoryStore()')
+  checkName(name)
+  checkVocabulary(permissions)
+  checkWhole('maxLifetime', maxLifetime, 1, 366 * 86_400)
+  checkWhole('defaultLifetime', defaultLifetime, 1, maxLifetime)
+  checkWhole('clockTolerance', clockTolerance, 0, 60)
+  checkWhole('cacheBytes', cacheBytes, 0, Number.MAX_SAFE_INTEGER)
+  if (serverUrl !== undefined && !isServerUrl(serverUrl)) throw new InvalidOptionError('serverUrl', 'must be an http(s) URL without user, query and fragment that ends with a slash')
+  if (documentEngineKeys !== undefined) checkDocumentEngineKeys(documentEngineKeys, keys)
+  if (typeof now !== 'function' || !Number.isFinite(now())) throw new InvalidOptionError('now', 'must be a function that returns milliseconds')
+
+  return {
+    issuer,
+    keys,
+    store,
+    name,
+    permissions: Object.freeze([...permissions]),
+    maxLifetime,
+    defaultLifetime,
+    clockTolerance,
+    ...(serverUrl !== undefined && { serverUrl }),
+    ...(documentEngineKeys !== undefined && { documentEngineKeys }),
+    cacheBytes,
+    now
+  }
+}
+
+/** @internal Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
+export function checkWhole (option: string, value: unknown, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > most) throw new InvalidOptionError(option, `must be a whole number from ${least} to ${most}`)
+}
+
+function checkRing (option: string, ring: KeyRing): void {
+  if (typeof ring?.get !== 'function' || typeof ring.signing !== 'function') throw new InvalidOptionError(option, 'must be a key ring, for instance createKeyRing([{ key }])')
+  ring.signing()
+}
+
+function checkDocumentEngineKeys (ring: KeyRing, keys: KeyRing): void {
+  checkRing('documentEngineKeys', ring)
+  const { algorithm, kid } = ring.signing()
+  if (algorithm !== 'RS256' && algorithm !== 'ES256') throw new InvalidOptionError('documentEngineKeys', 'must sign with RS256 or ES256')
+  if (ring === keys || keys.get(kid) !== undefined) throw new InvalidOptionError('documentEngineKeys', 'must not share a key with keys: one key, one use')
+}
+
+function isStore (store: TokenStore): boolean {
+  return typeof store?.get === 'function' && typeof store.set === 'function' && typeof store.add === 'function' && typeof store.replace === 'function'
+}
+
+function checkName (name: unknown): void {
+  if (typeof name !== 'string' || !new RegExp(NAME_PATTERN).test(name)) throw new InvalidOptionError('name', 'must be 1 to 64 of A–Z, a–z, 0–9, ., _, : and -')
+}
+
+function checkVocabulary (permissions: unknown): void {
+  const pattern = new RegExp(NAME_PATTERN)
+  const usable = Array.isArray(permissions) && permissions.length > 0 && permissions.length <= 64 && permissions.every((permission) => typeof permission === 'string' && pattern.test(permission))
+  if (!usable || new Set(permissions).size !== permissions.length) throw new InvalidOptionError('permissions', 'must be 1 to 64 different names of 1 to 64 of A–Z, a–z, 0–9, ., _, : and -')
+}
+
+/** Written just as a parser would print it, so that two readers cannot see two hosts in it. */
+function isPlainUrl (text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false
+  if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) return false
+  return url.href === text || url.href === `${text}/`
+}
+
+/** @internal */
+export function isServerUrl (value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 2048 && value.endsWith('/') && isPlainUrl(value)
+}
+
+/** @internal Whether `value` is an origin as browsers write it in `Origin`; never `null`. */
+export function isOrigin (value: unknown): value is string {
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value && /^https?:/.test(value)
+}

@@ -1,0 +1,101 @@
+import {
+  createSessionBodySchema, createSessionReplies, type CreateSessionBody, RevokeSessionBodySchema, revokeSessionReplies
+} from '../../lib/schemas/document-session.ts'
+import { InvalidRequestError } from '../../lib/errors.ts'
+import { type MemberNames, type SessionDocument, type SessionInput } from '../../lib/tokens/document-session-input.ts'
+import { callerOf, requireApiKey } from '../shared/api-key.ts'
+import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
+import { type TypeBoxPlugin } from '../shared/type-provider.ts'
+import { type DocumentSessions } from './index.ts'
+import { type ResolvedRoutesOptions } from './options.ts'
+
+const FLOW = 'session-issuance'
+const PATH = '/viewer/sessions'
+
+/** Bytes. A thousand documents with ASCII ids of full length fit. */
+const BODY_LIMIT = 1024 * 1024
+
+/** What messages call the members: the names of the wire. */
+const WIRE_NAMES: MemberNames = {
+  document: (index) => `body/allowed_documents/${index}/document_id`,
+  permission: (index, position) => `body/allowed_documents/${index}/document_permissions/${position}`,
+  expiry: 'body/exp',
+  notBefore: 'body/nbf',
+  subject: 'body/user_id',
+  allowedOrigins: 'body/allowed_origins'
+}
+
+const machine = { docTokens: { flow: FLOW, caller: 'machine' } } as const
+
+const security = [{ apiKey: [] }, { bearer: [] }]
+
+/** @internal */
+export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentSessions<string> }> = async (fastify, { sessions, credentials, optionalMembers, rateLimit }) => {
+  const { permissions, now } = sessions.settings
+  await prepareScope(fastify, rateLimit)
+  for (const path of [PATH, `${PATH}/revoke`]) refuseOtherMethods(fastify, path, FLOW, ['POST'])
+
+  await fastify.register(async (scope: typeof fastify) => {
+    requireApiKey(scope, credentials, FLOW, now)
+
+    scope.post(PATH, {
+      config: machine,
+      bodyLimit: BODY_LIMIT,
+      schema: {
+        ...describe({
+          operationId: 'createSession',
+          summary: 'Issue a document session',
+          description: 'A token that opens the listed documents, with the listed permissions, for a limited time.',
+          tags: ['sessions'],
+          security
+        }),
+        body: createSessionBodySchema(permissions, optionalMembers),
+        response: createSessionReplies
+      }
+    }, async (request, reply) => {
+      const { token } = await sessions.issue({ ...toInput(request.body, permissions), credential: callerOf(request) }, WIRE_NAMES)
+      return reply.code(201).send({ jwt: token })
+    })
+
+    scope.post(`${PATH}/revoke`, {
+      config: machine,
+      bodyLimit: BODY_LIMIT,
+      schema: {
+        ...describe({
+          operationId: 'revokeSession',
+          summary: 'End document sessions',
+          description: 'Ends one session, or all sessions of a user, that the API key issued.',
+          tags: ['sessions'],
+          security
+        }),
+        body: RevokeSessionBodySchema,
+        response: revokeSessionReplies
+      }
+    }, async (request, reply) => {
+      const { jwt, user_id: subject } = request.body
+      const { id } = callerOf(request)
+      if ((jwt === undefined) === (subject === undefined)) throw new InvalidRequestError('body must have just one of jwt and user_id')
+      if (jwt !== undefined) await sessions.revoke(jwt, id)
+      if (subject !== undefined) await sessions.revokeAll({ subject, credential: id })
+      return reply.code(204).send(null)
+    })
+  })
+}
+
+function toInput (body: CreateSessionBody, vocabulary: readonly string[]): SessionInput<string> {
+  const { allowed_documents: documents = [], exp, user_id: subject, nbf, allowed_origins: allowedOrigins } = body
+  return {
+    documents: documents.map((document, index) => toDocument(document, index, vocabulary)),
+    ...(exp !== undefined && { expiresAt: exp }),
+    ...(subject !== undefined && { subject }),
+    ...(nbf !== undefined && { notBefore: nbf }),
+    ...(allowedOrigins !== undefined && { allowedOrigins })
+  }
+}
+
+/** Absent permissions are the least one: older documents of the vendor took them for all, its service ignores what it does not know. */
+function toDocument (document: NonNullable<CreateSessionBody['allowed_documents']>[number], index: number, vocabulary: readonly string[]): SessionDocument<string> {
+  const { document_id: id, document_permissions: named, permissions: alias } = document
+  if (named !== undefined && alias !== undefined) throw new InvalidRequestError(`body/allowed_documents/${index}/permissions cannot stand beside document_permissions`)
+  return { id, permissions: named ?? alias ?? vocabulary.slice(0, 1) }
+}

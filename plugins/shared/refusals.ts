@@ -1,0 +1,57 @@
+import { STATUS_CODES } from 'node:http'
+import { type FastifyReply } from 'fastify'
+
+/** An error of this package or of Fastify: it has a code, and its message is fit for a stranger. */
+export interface CodedError extends Error {
+  code: string
+  statusCode?: number
+  /** Seconds, for `Retry-After`. */
+  retryAfter?: number
+  /** Methods, for `Allow`. */
+  allow?: string
+}
+
+/**
+ * The challenge that goes with a code. RFC 6750, section 3: without `error` when no credentials came.
+ * Constants all, so nothing that a stranger sent reaches the header.
+ */
+const CHALLENGES: Readonly<Record<string, string>> = {
+  FDT_MISSING_CREDENTIAL: 'Bearer',
+  FDT_INVALID_CREDENTIAL: 'Bearer error="invalid_token"',
+  FDT_MULTIPLE_CREDENTIALS: 'Bearer error="invalid_request"',
+  FDT_FLOW_NOT_ALLOWED: 'Bearer error="insufficient_scope"',
+  FDT_CREDENTIAL_LIMIT: 'Bearer error="insufficient_scope"',
+  FDT_MISSING_TOKEN: 'Bearer',
+  FDT_INVALID_TOKEN: 'Bearer error="invalid_token"',
+  FDT_TOKEN_EXPIRED: 'Bearer error="invalid_token"',
+  FDT_TOKEN_REVOKED: 'Bearer error="invalid_token"',
+  FDT_MULTIPLE_TOKENS: 'Bearer error="invalid_request"',
+  FDT_INSUFFICIENT_PERMISSION: 'Bearer error="insufficient_scope"',
+  FDT_ORIGIN_NOT_ALLOWED: 'Bearer error="insufficient_scope"',
+  FDT_CROSS_SITE: 'Bearer error="invalid_request"'
+}
+
+/** Seconds after which a request that met an outage may come back. */
+const OUTAGE_RETRY_AFTER = 1
+
+export function isCodedError (error: unknown): error is CodedError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^F(?:DT|ST)_/.test(error.code)
+}
+
+/** Answers with the error: status, challenge, body in Fastify's shape. Nothing of it depends on the host's handlers. */
+export function sendRefusal (error: CodedError, reply: FastifyReply): FastifyReply {
+  const statusCode = error.statusCode ?? 500
+  const challenge = CHALLENGES[error.code]
+  reply.code(statusCode).header('cache-control', 'no-store')
+  if (challenge !== undefined) reply.header('www-authenticate', challenge)
+  if (statusCode === 503) reply.header('retry-after', error.retryAfter ?? OUTAGE_RETRY_AFTER)
+  if (error.allow !== undefined) reply.header('allow', error.allow)
+
+  // As text, so that a response schema of the host's route cannot take members away.
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify({
+    statusCode,
+    code: error.code,
+    error: STATUS_CODES[statusCode],
+    message: error.message
+  }))
+}

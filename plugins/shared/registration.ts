@@ -1,0 +1,48 @@
+import { type FastifyInstance } from 'fastify'
+import { AlreadyRegisteredError, InvalidOptionError } from '../../lib/errors.ts'
+
+/** Per flow: scopes that lie around one where it is registered. */
+const around = new Map<string, WeakSet<object>>()
+
+/** Per flow and app (known by its server, which all scopes share): the instances by name. */
+const named = new Map<string, WeakMap<object, Map<string, object>>>()
+
+/**
+ * Refuses a second instance of a flow where it would shadow the first, or where both would share tokens.
+ *
+ * @param decorator What the flow decorates the scope with.
+ * @param name The instance's `name`.
+ * @param owner The object behind the instance: two scopes may share one.
+ *
+ * @throws {AlreadyRegisteredError} `FDT_ALREADY_REGISTERED` (500).
+ */
+export function claimScope (fastify: FastifyInstance, decorator: string, name: string, owner: object): void {
+  const outer = getOrMake(around, decorator, () => new WeakSet())
+  const instances = getOrMake(getOrMake(named, decorator, () => new WeakMap()), fastify.server, () => new Map())
+
+  if (fastify.hasDecorator(decorator) || outer.has(fastify)) throw new AlreadyRegisteredError(decorator, 'in this scope, or in one around or inside it')
+  if ((instances.get(name) ?? owner) !== owner) throw new AlreadyRegisteredError(decorator, 'give each instance a name of its own')
+
+  instances.set(name, owner)
+  // A child scope is made from its parent by prototype.
+  for (let scope: unknown = Object.getPrototypeOf(fastify); typeof scope === 'object' && scope !== null; scope = Object.getPrototypeOf(scope)) outer.add(scope)
+}
+
+/** What Fastify itself may put into, or read from, a plugin's options. */
+const FASTIFY_OPTIONS: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option that does not exist, such as a misspelt one. */
+export function refuseUnknownOptions (options: object, known: ReadonlySet<string>): void {
+  for (const option of Object.keys(options)) {
+    if (!known.has(option) && !FASTIFY_OPTIONS.has(option)) throw new InvalidOptionError(option, 'there is no such option')
+  }
+}
+
+function getOrMake<Key, Value> (map: { get (key: Key): Value | undefined, set (key: Key, value: Value): unknown }, key: Key, make: () => Value): Value {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}

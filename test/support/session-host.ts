@@ -1,0 +1,86 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
+import { type Test } from 'tap'
+import { type ApiKeyInput, createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
+import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
+
+/** 2027-01-15T08:00:00Z, in milliseconds. */
+export const NOW = 1_800_000_000_000
+
+export const SECONDS = NOW / 1000
+
+export const ISSUER = 'https://tokens.example'
+
+export interface HostOptions {
+  /** Options of the flow, over the defaults of {@link sessionHost}. */
+  flow?: Partial<SessionIssuanceOptions<string>> & Record<string, unknown>
+  store?: TokenStore
+  /** What the API key may do. */
+  apiKey?: ApiKeyInput
+  server?: FastifyServerOptions
+  /** Runs before the flow is registered. */
+  before?: (app: FastifyInstance) => Promise<void> | void
+}
+
+/** An app with the flow and guarded routes, an API key, and a clock that stands still until it is moved. */
+export async function sessionHost (t: Test, { flow = {}, store, apiKey = {}, server = {}, before }: HostOptions = {}) {
+  const clock = { time: NOW }
+  const now = () => clock.time
+  const tokenStore = store ?? createMemoryStore({ now })
+  const registry = createApiKeyRegistry({ store: tokenStore, now })
+  const { record: { id }, secret } = await registry.create(apiKey)
+  const keys = createKeyRing([{ key: await generateKey('ES256') }])
+  const app = Fastify(server)
+  t.teardown(() => app.close())
+
+  await before?.(app)
+  // Overrides come from tables of bad options too, so their type is looser than the plugin's.
+  await app.register(sessionIssuance, { issuer: ISSUER, keys, store: tokenStore, credentials: registry, now, rateLimit: { max: 10_000 }, ...flow } as SessionIssuanceOptions<string>)
+
+  app.get('/documents/:documentId', { onRequest: app.documentSessions.require('read', { param: 'documentId' }) }, async (request) => request.documentSession)
+  app.get('/documents/:documentId/download', { onRequest: app.documentSessions.require('download', { param: 'documentId' }) }, async () => 'bytes')
+  app.put('/documents/:documentId', { onRequest: app.documentSessions.require('read', 'write', { param: 'documentId' }) }, async () => 'written')
+
+  return {
+    app,
+    clock,
+    id,
+    keys,
+    registry,
+    secret,
+    sessions: app.documentSessions,
+    store: tokenStore,
+    /** `POST /viewer/sessions` with the API key. A string is sent as it is. */
+    create: (body: unknown, headers: Record<string, string> = {}) => post(app, '/viewer/sessions', body, { authorization: `Bearer ${secret}`, ...headers }),
+    revoke: (body: unknown, headers: Record<string, string> = {}) => post(app, '/viewer/sessions/revoke', body, { authorization: `Bearer ${secret}`, ...headers }),
+    /** `GET /documents/:documentId` with a session. */
+    read: (token: string, documentId = 'a') => app.inject({ url: `/documents/${documentId}`, headers: { authorization: `Bearer ${token}` } })
+  }
+}
+
+export type SessionHost = Awaited<ReturnType<typeof sessionHost>>
+
+/** Posts JSON; a string or bytes go as they are. */
+export function post (app: FastifyInstance, url: string, body: unknown, headers: Record<string, string>): Promise<LightMyRequestResponse> {
+  const raw = typeof body === 'string' || Buffer.isBuffer(body)
+  return app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json', ...headers }, payload: raw ? body : JSON.stringify(body) })
+}
+
+/** What a refusal looks like, in one object for one comparison. */
+export function refusal (reply: LightMyRequestResponse) {
+  const { statusCode, code, error, message, ...rest } = reply.json()
+  return {
+    status: reply.statusCode,
+    code,
+    challenge: reply.headers['www-authenticate'],
+    cache: reply.headers['cache-control'],
+    complete: statusCode === reply.statusCode && typeof error === 'string' && typeof message === 'string' && Object.keys(rest).length === 0
+  }
+}
+
+/** The payload of a token, not verified. */
+export function claimsOf (token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(String(token.split('.')[1]), 'base64url').toString())
+}
