@@ -53,7 +53,8 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
   if (!routes) return refuseRouteOptions(options)
 
-  if (typeof credentials?.find !== 'function') throw new InvalidOptionError('credentials', 'must be a registry of API keys, or an object with a function find')
+  // A list has a function of this name too.
+  if (typeof credentials?.find !== 'function' || Array.isArray(credentials)) throw new InvalidOptionError('credentials', 'must be a registry of API keys, or an object with a function find')
   if (typeof prefix !== 'string' || !/^(?:\/[\w.~-]+)*$/.test(prefix)) throw new InvalidOptionError('prefix', 'must be a path such as /api')
   if (!Array.isArray(optionalMembers) || !optionalMembers.every((member) => OPTIONAL_MEMBERS.includes(member))) throw new InvalidOptionError('optionalMembers', `must be a list of ${OPTIONAL_MEMBERS.join(', ')}`)
 
@@ -62,11 +63,15 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
 
 function checkSessions (sessions: DocumentSessions<string>, options: object): void {
   if (typeof sessions?.verify !== 'function' || typeof sessions.require !== 'function') throw new InvalidOptionError('sessions', 'must be what createDocumentSessions() returned')
-  const both = Object.keys(options).find((option) => SESSION_OPTION_NAMES.has(option))
+  const both = given(options).find((option) => SESSION_OPTION_NAMES.has(option))
   if (both !== undefined) throw new InvalidOptionError(both, 'cannot stand beside sessions')
 }
 
 function refuseRouteOptions (options: object): undefined {
-  const idle = Object.keys(options).find((option) => ROUTE_OPTION_NAMES.includes(option))
+  const idle = given(options).find((option) => ROUTE_OPTION_NAMES.includes(option))
   if (idle !== undefined) throw new InvalidOptionError(idle, 'has no use with routes: false')
+}
+
+function given (options: object): string[] {
+  return Object.entries(options).filter(([, value]) => value !== undefined).map(([option]) => option)
 }

@@ -124,6 +124,33 @@ export async function runNode (source: string, blocks?: number): Promise<{ code:
   return { code, signal, output }
 }
 
+/**
+ * Runs a function on the tables of a store, in a process that knows nothing of our code. Not in this
+ * one: to open an environment that is open blocks, for ever if a write is under way.
+ *
+ * @param act The body of a function over `values`, `counters`, their `…Ends`, and `fast` counters. What it returns is JSON.
+ */
+export async function inspect (path: string, act: string): Promise<never> {
+  const program = `
+    const { open } = require('lmdb')
+    const binary = { encoding: 'binary', keyEncoding: 'binary' }
+    const main = open(${JSON.stringify(path)}, { overlappingSync: false, noSubdir: false })
+    const unflushed = open(${JSON.stringify(join(path, 'counters'))}, { noSync: true, noSubdir: false })
+    const [values, valuesEnds, counters, countersEnds] = ['values', 'values-ends', 'counters', 'counters-ends'].map((name) => main.openDB(name, binary))
+    const fast = unflushed.openDB('counters', binary)
+    const size = (table) => table.getKeysCount({ start: Buffer.of(0) })
+    main.transaction(() => { ${act} }).then(async (result) => {
+      console.log(JSON.stringify(result ?? null))
+      await Promise.all([main.close(), unflushed.close()])
+    })
+  `
+  const child = spawn(process.execPath, ['--eval', program], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
+  await once(child, 'close')
+  return JSON.parse(output) as never // whatever the test asked for
+}
+
 /** A folder that is gone when the test is over. */
 export function temporaryFolder (t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'store-'))
