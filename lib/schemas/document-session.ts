@@ -1,15 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ErrorReply, ID_LENGTH, MAX_DOCUMENTS, MAX_SESSION_TOKEN_LENGTH, NAME_PATTERN, Seconds } from './scalars.ts'
 
-const PermissionsSchema = (vocabulary: readonly string[]) => Type.Array(Type.String({ maxLength: 64 }), {
-  maxItems: 64,
-  description: `Any of ${vocabulary.join(', ')}. Absent means ${vocabulary[0]} alone; empty grants nothing`
-})
+const PermissionsSchema = (description: string) => Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64, description })
 
 const AllowedDocumentSchema = (vocabulary: readonly string[]) => Type.Object({
   document_id: Type.String({ ...ID_LENGTH, description: 'Whether the document exists is not checked' }),
-  document_permissions: Type.Optional(PermissionsSchema(vocabulary)),
-  permissions: Type.Optional({ ...PermissionsSchema(vocabulary), description: 'Another name of document_permissions. Never both' })
+  document_permissions: Type.Optional(PermissionsSchema(`Any of ${vocabulary.join(', ')}. Absent means ${vocabulary[0]} alone; empty grants nothing`)),
+  permissions: Type.Optional(PermissionsSchema('Another name of document_permissions. Never both'))
 }, { additionalProperties: false })
 
 const optionalMembers = {

@@ -1,5 +1,5 @@
 /** Stores in processes of their own, and programs that run to their end. */
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -110,18 +110,19 @@ export async function startStore (t: Test, options: StoreProcessOptions): Promis
   }
 }
 
-/**
- * Runs a module to its end, from the root of the repository.
- *
- * @param blocks The largest file that it may write, in kibibytes: what a full disk does, at will.
- */
-export async function runNode (source: string, blocks?: number): Promise<{ code: number | null, signal: string | null, output: string }> {
-  const limit = blocks === undefined ? '' : `ulimit -f ${blocks}; `
-  const child = spawn('bash', ['-c', `${limit}exec "$@"`, 'bash', process.execPath, ...process.execArgv, '--input-type=module', '--eval', source], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Runs a module to its end, from the root of the repository, with `tool` (a tracer) in front if there is one. */
+export async function runNode (source: string, tool: string[] = []): Promise<{ code: number | null, output: string }> {
+  const [command = '', ...rest] = [...tool, process.execPath, ...process.execArgv, '--input-type=module', '--eval', source]
+  const child = spawn(command, rest, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
-  const [code, signal] = await once(child, 'close')
-  return { code, signal, output }
+  const [code] = await once(child, 'close')
+  return { code, output }
+}
+
+/** Whether a tool of the system can be run. */
+export function isInstalled (tool: string): boolean {
+  return spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0
 }
 
 /**

@@ -1,4 +1,4 @@
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { createApiKeyRegistry } from '../../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
@@ -97,7 +97,7 @@ t.test('never writes to the host\'s object, and does not look again', async (t) 
 })
 
 t.test('more than one instance', async (t) => {
-  const issued = async (app: ReturnType<typeof Fastify>, url: string, secret: string) => (await post(app, url, {}, { 'x-api-key': secret })).statusCode
+  const issued = async (app: FastifyInstance, url: string, secret: string) => (await post(app, url, {}, { 'x-api-key': secret })).statusCode
 
   await t.test('one per sibling scope, each with its own name', async (t) => {
     const app = Fastify()
@@ -119,7 +119,7 @@ t.test('more than one instance', async (t) => {
     t.equal(refusal(await app.inject({ url: '/two/d/a', headers: { authorization: `Bearer ${jwt}` } })).code, 'FDT_INVALID_TOKEN')
   })
 
-  const refused: Array<[name: string, build: (app: ReturnType<typeof Fastify>) => Promise<unknown>]> = [
+  const refused: Array<[name: string, build: (app: FastifyInstance) => Promise<unknown>]> = [
     ['twice in a scope', async (app) => {
       await app.register(sessionIssuance, good)
       await app.register(sessionIssuance, { ...good, name: 'two', prefix: '/two' })

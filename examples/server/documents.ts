@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Type } from '@sinclair/typebox'
+import { type FastifyPluginAsync, type FastifyReply, type FastifySchema } from 'fastify'
+import { type ApiKeySource } from 'fastify-doc-tokens/credentials'
+import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
+import { requireApiKey } from './api-keys.ts'
+import { packageRoot } from './package-root.ts'
+
+interface StoredDocument {
+  id: string
+  title: string
+  type: string
+  file: string
+}
+
+interface DocumentRoute {
+  Params: { id: string }
+}
+
+interface AnnotationsRoute extends DocumentRoute {
+  Body: { annotations: unknown[] }
+}
+
+const FOLDER = join(packageRoot, 'examples', 'documents')
+
+const catalogue: StoredDocument[] = JSON.parse(readFileSync(join(FOLDER, 'index.json'), 'utf8'))
+
+/** Bytes of annotations that one document may have. */
+const ANNOTATIONS_LIMIT = 256 * 1024
+
+/**
+ * The documents that the sessions are about: what a host's own routes look like behind our guards.
+ */
+export const documents: FastifyPluginAsync<{ store: TokenStore, credentials: ApiKeySource }> = async (app, { store, credentials }) => {
+  const may = (permission: 'read' | 'write' | 'download') => app.documentSessions.require(permission, { param: 'id' })
+  const find = (id: string) => catalogue.find((document) => document.id === id)
+
+  app.addHook('onSend', async (_request, reply) => { reply.header('x-content-type-options', 'nosniff') })
+
+  app.get('/documents', {
+    onRequest: requireApiKey(credentials),
+    schema: about('List the documents', [{ apiKey: [] }, { bearer: [] }])
+  }, async () => ({ documents: catalogue.map(({ id, title, type }) => ({ id, title, type })) }))
+
+  app.get<DocumentRoute>('/documents/:id', {
+    onRequest: may('read'),
+    schema: about('Read a document')
+  }, async ({ params }, reply) => sendDocument(reply, find(params.id), 'inline'))
+
+  app.get<DocumentRoute>('/documents/:id/download', {
+    onRequest: may('download'),
+    schema: about('Download a document')
+  }, async ({ params }, reply) => sendDocument(reply, find(params.id), 'attachment'))
+
+  app.get<DocumentRoute>('/documents/:id/annotations', {
+    onRequest: may('read'),
+    schema: about('Read the annotations of a document')
+  }, async ({ params }, reply) => {
+    if (find(params.id) === undefined) return reply.callNotFound()
+    const value = await store.get(annotationsKey(params.id))
+    return reply.type('application/json; charset=utf-8').send(value === undefined ? '{"annotations":[]}' : Buffer.from(value).subarray(1))
+  })
+
+  app.put<AnnotationsRoute>('/documents/:id/annotations', {
+    onRequest: may('write'),
+    bodyLimit: ANNOTATIONS_LIMIT,
+    schema: {
+      ...about('Replace the annotations of a document'),
+      body: Type.Object({ annotations: Type.Array(Type.Object({}, { additionalProperties: true }), { maxItems: 1000 }) }, { additionalProperties: false })
+    }
+  }, async ({ params, body }, reply) => {
+    if (find(params.id) === undefined) return reply.callNotFound()
+    // The first byte of every value is its format version.
+    await store.set(annotationsKey(params.id), Buffer.concat([Uint8Array.of(1), Buffer.from(JSON.stringify(body))]))
+    return reply.code(204).send()
+  })
+}
+
+function sendDocument (reply: FastifyReply, document: StoredDocument | undefined, disposition: 'inline' | 'attachment') {
+  if (document === undefined) return reply.callNotFound()
+  return reply
+    .type(document.type)
+    .header('cache-control', 'private, no-store')
+    .header('content-disposition', `${disposition}; filename="${document.file}"`)
+    .send(createReadStream(join(FOLDER, document.file)))
+}
+
+/** What comes from outside enters a store as a digest. */
+function annotationsKey (id: string): string {
+  return `example/annotations/${createHash('sha256').update(id).digest('base64url')}`
+}
+
+/** For /docs. */
+function about (summary: string, security = [{ session: [] as string[] }] as Array<Record<string, string[]>>): FastifySchema {
+  const description = { summary, tags: ['documents'], security }
+  return description
+}

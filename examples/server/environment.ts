@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { type NamedKey, parseNamedKey } from 'fastify-doc-tokens/keys'
+import { packageRoot } from './package-root.ts'
+
+/** What the server reads from its environment, checked. */
+export interface Environment {
+  host: string
+  port: number
+  issuer: string
+  dataDir: string
+  logLevel: string
+  trustProxy: string[]
+  corsOrigins: string[]
+  /** Path of a JWKS, followed. Absent: keys are made and kept in the store. */
+  keysFile?: string
+  /** Absent: one is made in the data folder. */
+  keyEncryptionKeys?: NamedKey[]
+  /** A known API key, kept in memory only. Absent: one is made at the first start. */
+  demoApiKey?: string
+}
+
+/** One line that tells which variable is wrong and what it should be. Never holds a value. */
+export class EnvironmentError extends Error {
+  constructor (variable: string, expectation: string) {
+    super(`${variable} ${expectation}`)
+    this.name = 'EnvironmentError'
+  }
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** @throws {EnvironmentError} for the first variable that is wrong. Unset and empty are one. */
+export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
+  const read = (name: string, fallback = ''): string => env[name] === undefined || env[name] === '' ? fallback : env[name]
+
+  const host = read('HOST', '127.0.0.1')
+  if (!/^[\w.:-]+$/.test(host)) throw new EnvironmentError('HOST', 'must be an address or a name, such as 127.0.0.1')
+  const port = Number(read('PORT', '3000'))
+  if (!/^\d+$/.test(read('PORT', '3000')) || port > 65_535) throw new EnvironmentError('PORT', 'must be a number from 0 to 65535')
+  const logLevel = read('LOG_LEVEL', 'info')
+  if (!LOG_LEVELS.includes(logLevel)) throw new EnvironmentError('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`)
+
+  const keysFile = read('KEYS_FILE')
+  const keyEncryptionKeys = readKeys(readSecret(env, 'KEY_ENCRYPTION_KEY'))
+  const demoApiKey = readDemoKey(env)
+  return {
+    host,
+    port,
+    issuer: readIssuer(read('ISSUER'), host, port),
+    dataDir: resolve(read('DATA_DIR', join(packageRoot, 'data'))),
+    logLevel,
+    trustProxy: readList(read('TRUST_PROXY'), isAddressRange, 'TRUST_PROXY', 'must be a list of addresses and CIDRs, such as 10.0.0.0/8,::1 (a number or "true" would believe what anybody claims)'),
+    corsOrigins: readList(read('CORS_ORIGINS'), isOrigin, 'CORS_ORIGINS', 'must be a list of origins, such as https://app.example'),
+    ...(keysFile !== '' && { keysFile: resolve(keysFile) }),
+    ...(keyEncryptionKeys !== undefined && { keyEncryptionKeys }),
+    ...(demoApiKey !== undefined && { demoApiKey })
+  }
+}
+
+/** A secret stands in the variable itself, or in the file that `<name>_FILE` names. */
+function readSecret (env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = env[name]
+  const file = env[`${name}_FILE`]
+  if (file === undefined || file === '') return value === '' ? undefined : value
+  if (value !== undefined && value !== '') throw new EnvironmentError(name, `and ${name}_FILE cannot both be set`)
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    throw new EnvironmentError(`${name}_FILE`, 'must name a file that can be read')
+  }
+}
+
+function readKeys (text: string | undefined): NamedKey[] | undefined {
+  if (text === undefined) return undefined
+  try {
+    const keys = text.split(',').map((key) => parseNamedKey(key.trim(), 'KEY_ENCRYPTION_KEY'))
+    if (keys.length <= 2) return keys
+  } catch {}
+  throw new EnvironmentError('KEY_ENCRYPTION_KEY', 'must be id:base64 of 32 random bytes, or two of them with a comma between, the new one first')
+}
+
+function readDemoKey (env: NodeJS.ProcessEnv): string | undefined {
+  const key = readSecret(env, 'DEMO_API_KEY')
+  if (key === undefined) return undefined
+  if (env['NODE_ENV'] === 'production') throw new EnvironmentError('DEMO_API_KEY', 'must not be set with NODE_ENV=production: make keys with `npx fastify-doc-tokens api-keys create`')
+  if (!/^[A-Za-z0-9._~+/-]{32,512}$/.test(key)) throw new EnvironmentError('DEMO_API_KEY', 'must have 32 to 512 characters of A–Z a–z 0–9 . _ ~ + / -')
+  return key
+}
+
+function readIssuer (issuer: string, host: string, port: number): string {
+  if (issuer === '') {
+    if (!isLoopback(host)) throw new EnvironmentError('ISSUER', 'is required when HOST is not a loopback address: the URL under which clients reach this server')
+    return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  }
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || (url.href !== issuer && url.href !== `${issuer}/`) || /[?#@]/.test(issuer)) {
+    throw new EnvironmentError('ISSUER', 'must be an http(s) URL without user, query and fragment')
+  }
+  return issuer
+}
+
+function readList (text: string, isGood: (item: string) => boolean, name: string, expectation: string): string[] {
+  const items = text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+  if (!items.every(isGood)) throw new EnvironmentError(name, expectation)
+  return items
+}
+
+function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+}
+
+function isAddressRange (item: string): boolean {
+  const [address = '', bits, ...rest] = item.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
+function isOrigin (item: string): boolean {
+  return URL.canParse(item) && new URL(item).origin === item
+}

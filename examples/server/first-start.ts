@@ -1,0 +1,72 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ApiKeyRegistry } from 'fastify-doc-tokens/credentials'
+import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
+
+interface FirstStart {
+  registry: ApiKeyRegistry
+  store: TokenStore
+  dataDir: string
+  url: string
+  /** Where to show the secret: a terminal, or else a file. */
+  terminal: boolean
+}
+
+const MARK = 'example/first-start'
+
+/**
+ * Makes the API key of a new data folder and shows it once, with commands to try. Of several processes that
+ * start together one does it.
+ *
+ * @returns What to print, or `undefined` where it was done before.
+ */
+export async function firstStart ({ registry, store, dataDir, url, terminal }: FirstStart): Promise<string | undefined> {
+  if (await store.get(MARK) !== undefined) return undefined
+
+  // Made before the mark: a process that dies in between leaves a key that nobody knows, not a folder without one.
+  const { record: { id }, secret } = await registry.create({ label: 'first start' })
+  if (!await store.add(MARK, Uint8Array.of(1), { durable: true })) {
+    await registry.revoke(id)
+    return undefined
+  }
+  const notice = `${introduction(secret)}\n${commands(url, secret)}\n`
+  if (terminal) return notice
+
+  const file = join(dataDir, 'first-start.txt')
+  await writeFile(file, notice, { mode: 0o600 })
+  return `The API key of this server, and commands to try it, are in ${file}\n`
+}
+
+function introduction (secret: string): string {
+  return `This is the first start on this data folder. The API key below is shown once:
+
+  ${secret}
+
+More keys: npx fastify-doc-tokens api-keys create
+`
+}
+
+/** Commands that can be pasted as they are, one after the other. */
+export function commands (url: string, secret: string): string {
+  return `Create a session that may read one document, for an hour:
+
+  KEY='${secret}'
+  curl -s ${url}/documents -H "Authorization: Bearer $KEY"
+  JWT=$(curl -s -X POST ${url}/viewer/sessions \\
+    -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" --fail \\
+    -d '{"allowed_documents":[{"document_id":"contract","document_permissions":["read"]}],"exp":'$(( $(date +%s) + 3600 ))'}' \\
+    | sed -n 's/.*"jwt":"\\([^"]*\\)".*/\\1/p')
+
+Read the document, and try what the session does not allow:
+
+  curl -s -o contract.pdf -w '%{http_code}\\n' ${url}/documents/contract -H "Authorization: Bearer $JWT"
+  curl -s -w '\\n' ${url}/documents/contract/download -H "Authorization: Bearer $JWT"
+  curl -s -w '\\n' ${url}/documents/handbook -H "Authorization: Bearer $JWT"
+
+End the session, and try again:
+
+  curl -s -w '%{http_code}\\n' ${url}/viewer/sessions/revoke \\
+    -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" -d "{\\"jwt\\":\\"$JWT\\"}"
+  curl -s -w '\\n' ${url}/documents/contract -H "Authorization: Bearer $JWT"
+`
+}

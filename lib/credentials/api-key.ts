@@ -1,0 +1,219 @@
+import { FlowNotAllowedError, InvalidCredentialError, InvalidValueError } from '../errors.ts'
+import { orOutage } from '../stores/outage.ts'
+import { SECRET_PREFIX, digestSecret, equalDigests, isDigest, parseSecret } from './secret.ts'
+
+/** The flows whose callers hold API keys. */
+export const FLOWS = ['session-issuance', 'opaque-tokens'] as const
+export type Flow = typeof FLOWS[number]
+
+/** Who calls, and how far that reaches. A limit that is absent does not limit; an empty list allows nothing. */
+export interface Credential {
+  /** Public: it names the credential in tokens, logs and commands. 1–256 characters without control characters. */
+  readonly id: string
+  /** Whose credential it is, for instance an account of the host. Form as `id`. */
+  readonly owner?: string
+  /** The flows that it may use. */
+  readonly flows?: readonly Flow[]
+  /** The ids of the documents that it may grant. */
+  readonly documents?: readonly string[]
+  /** The permissions that it may grant. */
+  readonly permissions?: readonly string[]
+  /** The longest life, in seconds, of a token that it asks for. */
+  readonly maxLifetime?: number
+}
+
+/** One secret of an API key, as a source keeps it. */
+export interface ApiKeySecret {
+  /** {@link digestSecret} of the secret. */
+  readonly digest: string
+  /** Seconds since the Unix epoch. */
+  readonly createdAt: number
+  /** Seconds since the Unix epoch; from then on the secret is refused. Absent: it has no end. */
+  readonly expiresAt?: number
+}
+
+/** An API key, as a source keeps it. */
+export interface ApiKeyRecord extends Credential {
+  /** What it is for, in the words of whoever made it. Form as `id`. */
+  readonly label?: string
+  /** Refused while `true`. */
+  readonly disabled?: boolean
+  /** Seconds since the Unix epoch. */
+  readonly createdAt: number
+  /** One, or two while a rotation is under way. */
+  readonly secrets: readonly ApiKeySecret[]
+}
+
+/** What a source has to go by. */
+export interface PresentedKey {
+  /** The id, where the key is one that this package made. */
+  readonly id: string | undefined
+  /** {@link digestSecret} of what was presented. For a host whose keys have another shape. */
+  readonly digest: string
+}
+
+/**
+ * Where API keys are looked up: the registry of this package, or any object of the host.
+ *
+ * A source finds and decides nothing. What it resolves to is checked, compared and judged by
+ * {@link authenticateApiKey}, at every request anew: it is never cached, so that a key ends at once.
+ */
+export interface ApiKeySource {
+  /** Resolves to the record that the key may belong to, by its id or by its digest. Rejects when it cannot tell. */
+  find (presented: PresentedKey): Promise<ApiKeyRecord | undefined>
+}
+
+export interface AuthenticateOptions {
+  /** The flow that the key is presented to. */
+  flow: Flow
+  /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
+  now?: () => number
+}
+
+/** The last second of the year 9999. A time beyond it was meant in milliseconds. */
+export const MAX_TIME = 253_402_300_799
+
+const PRESENTABLE = /^[\x20-\x7e]{1,512}$/
+const CONTROL = /\p{Cc}/u
+const MAX_SECRETS = 2
+
+// Compared where a secret is missing, so that every failure costs the same. Nothing hashes to it, and it has ended.
+const NO_SECRET: ApiKeySecret = { digest: 'A'.repeat(43), createdAt: 0, expiresAt: 0 }
+
+/**
+ * Tells whose API key this is.
+ *
+ * Checks the form, that the source knows the key, the secret (in constant time, by digest), that it has not
+ * ended, that the key is not disabled, and that it may use the flow. Does not check documents, permissions
+ * or lifetimes: compare the members of the result.
+ *
+ * @param source Where the key is looked up. An unknown key and a wrong secret cost the same look-up and the
+ * same comparisons; a key that cannot be one costs no look-up.
+ * @param presented The key as the caller sent it. Untrusted.
+ *
+ * @returns The credential, deeply frozen, without its secrets.
+ *
+ * @throws {InvalidCredentialError} `FDT_INVALID_CREDENTIAL` (401) when the key is malformed, unknown, expired
+ * or disabled, or when what the source found is not a usable record (then with a cause that names the member).
+ * @throws {FlowNotAllowedError} `FDT_FLOW_NOT_ALLOWED` (403) when the key is good, but not for this flow.
+ * @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503) when the source fails; errors of this package
+ * pass unchanged.
+ */
+export async function authenticateApiKey (source: ApiKeySource, presented: string, { flow, now = Date.now }: AuthenticateOptions): Promise<Credential> {
+  if (typeof presented !== 'string' || !PRESENTABLE.test(presented)) throw new InvalidCredentialError()
+  const parts = parseSecret(presented)
+  if (parts?.kind !== 'key' && presented.startsWith(SECRET_PREFIX)) throw new InvalidCredentialError()
+
+  const digest = digestSecret(presented)
+  const record = await find(source, { id: parts?.id, digest })
+  if (!knowsSecret(record?.secrets ?? [], digest, now()) || record === undefined || record.disabled === true) throw new InvalidCredentialError()
+  if (record.flows !== undefined && !record.flows.includes(flow)) throw new FlowNotAllowedError()
+
+  return toCredential(record)
+}
+
+/**
+ * @throws {InvalidValueError} `FDT_INVALID_VALUE` (500), naming the member, unless `value` is a record to rely on.
+ *
+ * @internal
+ */
+export function checkApiKeyRecord (value: unknown): asserts value is ApiKeyRecord {
+  for (const [name, isUsable] of Object.entries(MEMBERS)) {
+    if (!isUsable(member(value, name))) throw new InvalidValueError(`the member "${name}" of an API key's record is unusable`)
+  }
+}
+
+/** @internal */
+export function toCredential ({ id, owner, flows, documents, permissions, maxLifetime }: Credential): Credential {
+  return Object.freeze({
+    id,
+    ...(owner !== undefined && { owner }),
+    ...(flows !== undefined && { flows: Object.freeze([...flows]) }),
+    ...(documents !== undefined && { documents: Object.freeze([...documents]) }),
+    ...(permissions !== undefined && { permissions: Object.freeze([...permissions]) }),
+    ...(maxLifetime !== undefined && { maxLifetime })
+  })
+}
+
+/** @internal */
+export function isText (value: unknown): value is string {
+  return typeof value === 'string' && value.length >= 1 && value.length <= 256 && value.isWellFormed() && !CONTROL.test(value)
+}
+
+/** @internal */
+export function isTime (value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME
+}
+
+/** @internal */
+export function isLifetime (value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) > 0
+}
+
+/** @internal */
+export function isListOf (value: unknown, isItem: (item: unknown) => boolean): value is unknown[] {
+  // Spread first: `every` alone would skip the holes of a sparse array.
+  return Array.isArray(value) && [...value].every(isItem)
+}
+
+// `null` is not absent: whether it was meant as "no limit" or as "nothing" is not for us to guess.
+const MEMBERS: { readonly [Name in keyof Required<ApiKeyRecord>]: (value: unknown) => boolean } = {
+  id: isText,
+  owner: optional(isText),
+  label: optional(isText),
+  flows: optional(isListOfStrings),
+  documents: optional(isListOfStrings),
+  permissions: optional(isListOfStrings),
+  maxLifetime: optional(isLifetime),
+  disabled: optional((value) => typeof value === 'boolean'),
+  createdAt: isTime,
+  secrets: (value) => isListOf(value, isSecret) && value.length >= 1 && value.length <= MAX_SECRETS
+}
+
+function optional (isUsable: (value: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => value === undefined || isUsable(value)
+}
+
+function isListOfStrings (value: unknown): boolean {
+  return isListOf(value, (item) => typeof item === 'string')
+}
+
+function isSecret (value: unknown): boolean {
+  return isDigest(member(value, 'digest')) && isTime(member(value, 'createdAt')) && optional(isTime)(member(value, 'expiresAt'))
+}
+
+// Not own members only: a record may be an object of the host's database driver, with getters.
+function member (value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}
+
+async function find (source: ApiKeySource, presented: PresentedKey): Promise<ApiKeyRecord | undefined> {
+  const found: unknown = await orOutage(() => source.find(presented))
+  if (found === undefined || found === null) return undefined
+
+  try {
+    checkApiKeyRecord(found)
+  } catch (cause) {
+    throw new InvalidCredentialError({ cause })
+  }
+  return found
+}
+
+function knowsSecret (secrets: readonly ApiKeySecret[], digest: string, now: number): boolean {
+  let known = false
+  for (let index = 0; index < MAX_SECRETS; index++) {
+    const secret = secrets[index] ?? NO_SECRET
+    const isEqual = equalDigests(secret.digest, digest)
+    if (isEqual && isLive(secret, now / 1000)) known = true
+  }
+  return known
+}
+
+/**
+ * @param now Seconds since the Unix epoch.
+ *
+ * @internal
+ */
+export function isLive ({ expiresAt }: Pick<ApiKeySecret, 'expiresAt'>, now: number): boolean {
+  return expiresAt === undefined || expiresAt > now
+}

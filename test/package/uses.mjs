@@ -1,0 +1,50 @@
+/** What a host does with the package. `load` imports or requires a subpath. */
+import { strict as assert } from 'node:assert'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Registers each flow, and sends a request that only works when the flow does. One entry per subpath of a plugin. */
+export const flows = {
+  async 'fastify-doc-tokens/session-issuance' (app, load) {
+    const { sessionIssuance } = await load('fastify-doc-tokens/session-issuance')
+    const { createKeyRing, generateKey } = await load('fastify-doc-tokens/keys')
+    const { createApiKeyRegistry } = await load('fastify-doc-tokens/credentials')
+    const { createMemoryStore } = await load('fastify-doc-tokens/stores/memory')
+
+    const store = createMemoryStore()
+    const credentials = createApiKeyRegistry({ store })
+    const { secret } = await credentials.create()
+    const keys = createKeyRing([{ key: await generateKey('ES256') }])
+    await app.register(sessionIssuance, { issuer: 'http://127.0.0.1:3000', keys, store, credentials })
+    app.get('/documents/:id', { onRequest: app.documentSessions.require('read', { param: 'id' }) }, async () => 'the document')
+
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/viewer/sessions',
+      headers: { authorization: `Bearer ${secret}` },
+      payload: { allowed_documents: [{ document_id: 'contract', document_permissions: ['read'] }] }
+    })
+    assert.equal(answer.statusCode, 201, answer.body)
+    const headers = { authorization: `Bearer ${answer.json().jwt}` }
+    assert.equal((await app.inject({ url: '/documents/contract', headers })).statusCode, 200)
+    assert.equal((await app.inject({ url: '/documents/handbook', headers })).statusCode, 403)
+    assert.equal((await app.inject({ url: '/documents/contract' })).statusCode, 401)
+  }
+}
+
+/** Uses each optional peer. */
+export const peers = {
+  async lmdb (load) {
+    const { openLmdbStore } = await load('fastify-doc-tokens/stores/lmdb')
+    const path = await mkdtemp(join(tmpdir(), 'fastify-doc-tokens-store-'))
+    try {
+      const store = await openLmdbStore({ path })
+      assert.equal(await store.add('key', Uint8Array.of(1, 2)), true)
+      assert.deepEqual([...await store.take('key')], [1, 2])
+      await store.close()
+    } finally {
+      await rm(path, { recursive: true })
+    }
+  }
+}
