@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
+import { parseSecret } from 'fastify-doc-tokens/credentials'
 import { type NamedKey, parseNamedKey } from 'fastify-doc-tokens/keys'
 import { packageRoot } from './package-root.ts'
 
@@ -86,6 +87,8 @@ function readDemoKey (env: NodeJS.ProcessEnv): string | undefined {
   if (key === undefined) return undefined
   if (env['NODE_ENV'] === 'production') throw new EnvironmentError('DEMO_API_KEY', 'must not be set with NODE_ENV=production: make keys with `npx fastify-doc-tokens api-keys create`')
   if (!/^[A-Za-z0-9._~+/-]{32,512}$/.test(key)) throw new EnvironmentError('DEMO_API_KEY', 'must have 32 to 512 characters of A–Z a–z 0–9 . _ ~ + / -')
+  // With the prefix of ours and without the checksum, it would be refused as a misspelt key before anybody looks it up.
+  if (key.startsWith('fdt_') && parseSecret(key) === undefined) throw new EnvironmentError('DEMO_API_KEY', 'must not begin with fdt_ unless `npx fastify-doc-tokens api-keys create` made it')
   return key
 }
 

@@ -51,7 +51,7 @@ export function commands (url: string, secret: string): string {
   return `Create a session that may read one document, for an hour:
 
   KEY='${secret}'
-  curl -s ${url}/documents -H "Authorization: Bearer $KEY"
+  curl -s -w '\\n' ${url}/documents -H "Authorization: Bearer $KEY"
   JWT=$(curl -s -X POST ${url}/viewer/sessions \\
     -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" --fail \\
     -d '{"allowed_documents":[{"document_id":"contract","document_permissions":["read"]}],"exp":'$(( $(date +%s) + 3600 ))'}' \\
@@ -59,7 +59,7 @@ export function commands (url: string, secret: string): string {
 
 Read the document, and try what the session does not allow:
 
-  curl -s -o contract.pdf -w '%{http_code}\\n' ${url}/documents/contract -H "Authorization: Bearer $JWT"
+  curl -s -o /dev/null -w '%{http_code} %{content_type}, %{size_download} bytes\\n' ${url}/documents/contract -H "Authorization: Bearer $JWT"
   curl -s -w '\\n' ${url}/documents/contract/download -H "Authorization: Bearer $JWT"
   curl -s -w '\\n' ${url}/documents/handbook -H "Authorization: Bearer $JWT"
 

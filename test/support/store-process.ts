@@ -2,11 +2,12 @@
 import { writeSync } from 'node:fs'
 import { openLmdbStore } from '../../lib/stores/lmdb.ts'
 import { type StoreEntry } from '../../lib/stores/token-store.ts'
-import { type Call, type Race, type StoreProcessOptions } from './store-processes.ts'
+import { type Call, type Race, type StoreProcessOptions } from './store-messages.ts'
 
 const { umask, ...options }: StoreProcessOptions = JSON.parse(process.argv[2] ?? '')
 if (umask !== undefined) process.umask(umask)
-const store = await openLmdbStore(options)
+let pause = 0
+const store = await openLmdbStore({ ...options, now })
 
 process.on('message', async ({ id, method, parameters }: Call) => {
   try {
@@ -21,7 +22,10 @@ async function answer (method: Call['method'], parameters: unknown[]): Promise<u
   if (method === 'scan') return all(parameters[0] as string)
   if (method === 'race') return race(parameters[0] as Race)
   if (method === 'flood') return flood()
-  if (method === 'block') return block(parameters[0] as number)
+  if (method === 'hold') {
+    pause = parameters[0] as number
+    return store.set('held', Uint8Array.of(1))
+  }
   // The parent calls what the interface has; what it passes on may be wrong on purpose.
   const result = await (store[method] as (...parameters: unknown[]) => Promise<unknown>)(...parameters)
   if (method === 'close') setImmediate(() => process.disconnect?.())
@@ -63,8 +67,10 @@ async function flood (): Promise<never> {
   return Promise.race(Array.from({ length: 8 }, (_, index) => writer(`writer ${index}`)))
 }
 
-/** Holds the event loop, as a busy process does. */
-function block (milliseconds: number): void {
-  const end = Date.now() + milliseconds
+/** A write asks for the time in the middle of its transaction. */
+function now (): number {
+  const end = Date.now() + pause
+  pause = 0
   while (Date.now() < end);
+  return Date.now()
 }

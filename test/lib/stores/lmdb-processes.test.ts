@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { storeConformance } from '../../../lib/stores/conformance.ts'
 import { openLmdbStore } from '../../../lib/stores/lmdb.ts'
-import { type Race, startStore, temporaryFolder } from '../../support/store-processes.ts'
+import { type Race } from '../../support/store-messages.ts'
+import { startStore, temporaryFolder } from '../../support/store-processes.ts'
 
 const A = Uint8Array.of(1)
 
@@ -96,11 +97,10 @@ t.test('processes that all sweep', async (t) => {
 
 t.test('a process that holds the lock and stops is an outage, until it is gone', async (t) => {
   const path = temporaryFolder(t)
-  const other = await startStore(t, { path })
+  const other = await startStore(t, { path, sweepInterval: 600_000 })
   const store = await openLmdbStore({ path, timeout: 1000 })
   await store.set('a', A)
-  // Its write takes the lock on a thread, and needs the event loop to go on.
-  const blocked = Promise.all([other.set('b', A), other.block(60_000)]).catch(() => {})
+  const held = other.hold(600_000).catch(() => {}) // it ends by being killed
   await t.rejects(async () => {
     for (let rounds = 0; rounds < 1000; rounds++) await store.set('c', A)
   }, { code: 'FDT_STORE_UNAVAILABLE', statusCode: 503, cause: { name: 'TimeoutError' } })
@@ -108,7 +108,7 @@ t.test('a process that holds the lock and stops is an outage, until it is gone',
   await t.rejects(store.set('c', A), { code: 'FDT_STORE_UNAVAILABLE' })
 
   await other.kill()
-  await blocked
+  await held
   for (let rounds = 0; rounds < 100 && await store.set('d', A).then(() => false, () => true); rounds++);
   t.same(await store.get('d'), A)
   await store.close()

@@ -286,7 +286,7 @@ t.test('a full disk is an outage', { skip: isInstalled('prlimit') ? false : 'nee
   const { code, output } = await runNode(`
     import { execFileSync } from 'node:child_process'
     import { readdirSync } from 'node:fs'
-    import { openLmdbStore } from './lib/stores/lmdb.ts'
+    import { openLmdbStore } from './lib/stores/lmdb.js'
     const path = ${JSON.stringify(path)}
     const limit = (bytes) => execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=' + bytes + ':unlimited'])
     process.on('unhandledRejection', (error) => { console.log('unhandled', error) })
@@ -323,7 +323,7 @@ t.test('a full disk is an outage', { skip: isInstalled('prlimit') ? false : 'nee
 
 t.test('a process ends while a store is open', async (t) => {
   const { code, output } = await runNode(`
-    import { openLmdbStore } from './lib/stores/lmdb.ts'
+    import { openLmdbStore } from './lib/stores/lmdb.js'
     const store = await openLmdbStore({ path: ${JSON.stringify(temporaryFolder(t))}, sweepInterval: 50 })
     await store.set('a', Uint8Array.of(1), { ttl: 3600000 })
     await store.increment('a', 3600000)
@@ -338,7 +338,7 @@ t.test('a write is acknowledged when the disk has it, not before', { skip: isIns
   const trace = join(temporaryFolder(t), 'trace')
   const { code, output } = await runNode(`
     import { writeSync } from 'node:fs'
-    import { openLmdbStore } from './lib/stores/lmdb.ts'
+    import { openLmdbStore } from './lib/stores/lmdb.js'
     const store = await openLmdbStore({ path: ${JSON.stringify(temporaryFolder(t))} })
     const A = Uint8Array.of(1)
     const writes = {

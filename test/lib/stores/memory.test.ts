@@ -130,7 +130,7 @@ t.test('very many are freed in turns of the event loop', async (t) => {
 
 t.test('a process ends while values wait for their end', async (t) => {
   const { code, output } = await runNode(`
-    import { createMemoryStore } from './lib/stores/memory.ts'
+    import { createMemoryStore } from './lib/stores/memory.js'
     const store = createMemoryStore()
     await store.set('a', Uint8Array.of(1), { ttl: 3600000 })
     await store.increment('a', 3600000)
