@@ -1,0 +1,25 @@
+// Never run. The assertion is that `npm run typecheck` compiles. Apart from the others, since what it declares holds everywhere.
+import { expectTypeOf } from 'expect-type'
+import Fastify from 'fastify'
+import { type KeyRing } from 'fastify-doc-tokens/keys'
+import { createDocumentSessions, type DocumentSession, type DocumentSessions, sessionIssuance } from 'fastify-doc-tokens/session-issuance'
+import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
+
+declare module 'fastify-doc-tokens/session-issuance' {
+  interface FastifyDocumentSessions { permission: 'read' | 'sign' }
+}
+
+declare const store: TokenStore
+declare const keys: KeyRing
+
+const app = Fastify()
+app.register(sessionIssuance, { issuer: 'https://tokens.example', keys, store, routes: false, permissions: ['read', 'sign'] })
+expectTypeOf(app.documentSessions).toEqualTypeOf<DocumentSessions<'read' | 'sign'>>()
+app.get('/a/:id', { onRequest: app.documentSessions.require('sign', { param: 'id' }) }, async (request) => {
+  expectTypeOf(request.documentSession).toEqualTypeOf<DocumentSession<'read' | 'sign'> | null>()
+})
+// @ts-expect-error the host has no such permission
+app.documentSessions.require('write', { param: 'id' })
+
+// An object that was made for the same permissions fits the decorator.
+app.register(sessionIssuance, { sessions: await createDocumentSessions({ issuer: 'https://tokens.example', keys, store, permissions: ['read', 'sign'] }), routes: false })
