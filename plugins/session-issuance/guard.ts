@@ -5,7 +5,7 @@ import {
 import { isOrigin } from '../../lib/tokens/document-session-options.ts'
 import { type DocumentSession, type DocumentSessionsCore } from '../../lib/tokens/document-session.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'
-import { type CodedError, isCodedError, sendRefusal } from '../shared/refusals.ts'
+import { type CodedError, isCodedError, logRefusal, sendRefusal } from '../shared/refusals.ts'
 
 /** Which document a request is about. Just one of the three. */
 export type DocumentResolver<Request> =
@@ -78,7 +78,7 @@ export function createGuard<Permission extends string, Request extends FastifyRe
     } catch (error) {
       // What the host's own resolver throws is the host's.
       if (!isCodedError(error)) throw error
-      request.log[Number(error.statusCode) >= 500 ? 'error' : 'info']({ code: error.code, err: Number(error.statusCode) >= 500 ? error : undefined }, 'document session refused')
+      logRefusal(request, error)
       await onRefused?.(error, request, reply)
       return reply.sent ? reply : sendRefusal(error, reply)
     }

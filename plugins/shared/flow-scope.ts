@@ -3,7 +3,7 @@ import { type FastifyError, type FastifyInstance, type FastifyReply, type Fastif
 import { type Flow } from '../../lib/credentials/index.ts'
 import { InvalidOptionError, MethodNotAllowedError, RateLimitedError } from '../../lib/errors.ts'
 import { parseJson } from '../../lib/json.ts'
-import { isCodedError, sendRefusal } from './refusals.ts'
+import { isCodedError, logRefusal, sendRefusal } from './refusals.ts'
 import { typeBoxValidator } from './validation.ts'
 
 declare module 'fastify' {
@@ -53,8 +53,7 @@ export async function prepareScope (scope: FastifyInstance, limit: Required<Addr
 function handleError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   // Thrown by a hook of the host's, or a bug: the host's own handler knows better.
   if (!isCodedError(error)) throw error
-  if ((error.statusCode ?? 500) >= 500) request.log.error(error)
-  else request.log.info({ code: error.code }, 'request refused')
+  logRefusal(request, error)
   return sendRefusal(error, reply)
 }
 
@@ -76,6 +75,7 @@ export function describe (description: RouteDescription): FastifySchema {
 /** Answers 405 with `Allow` to every other method of `url`, behind the limiter and before any body is read. */
 export function refuseOtherMethods (scope: FastifyInstance, url: string, flow: Flow, allowed: readonly string[]): void {
   const allow = allowed.join(', ')
+  const refuse = async (): Promise<never> => { throw Object.assign(new MethodNotAllowedError(allow), { allow }) }
   // OPTIONS belongs to the host's CORS.
   const others = scope.supportedMethods.filter((method) => !allowed.includes(method) && method !== 'OPTIONS')
   scope.route({
@@ -84,7 +84,7 @@ export function refuseOtherMethods (scope: FastifyInstance, url: string, flow: F
     exposeHeadRoute: false,
     config: { docTokens: { flow, caller: 'machine' } },
     schema: describe({ hide: true }),
-    preParsing: async () => { throw Object.assign(new MethodNotAllowedError(allow), { allow }) },
-    handler: async () => { throw new MethodNotAllowedError(allow) }
+    preParsing: refuse,
+    handler: refuse
   })
 }

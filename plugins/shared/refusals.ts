@@ -1,12 +1,10 @@
 import { STATUS_CODES } from 'node:http'
-import { type FastifyReply } from 'fastify'
+import { type FastifyReply, type FastifyRequest } from 'fastify'
 
 /** An error of this package or of Fastify: it has a code, and its message is fit for a stranger. */
 export interface CodedError extends Error {
   code: string
-  statusCode?: number
-  /** Seconds, for `Retry-After`. */
-  retryAfter?: number
+  statusCode: number
   /** Methods, for `Allow`. */
   allow?: string
 }
@@ -32,19 +30,27 @@ const CHALLENGES: Readonly<Record<string, string>> = {
 }
 
 /** Seconds after which a request that met an outage may come back. */
-const OUTAGE_RETRY_AFTER = 1
+const OUTAGE_RETRY_AFTER = '1'
 
 export function isCodedError (error: unknown): error is CodedError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^F(?:DT|ST)_/.test(error.code)
+  return error instanceof Error &&
+    'code' in error && typeof error.code === 'string' && /^F(?:DT|ST)_/.test(error.code) &&
+    'statusCode' in error && typeof error.statusCode === 'number'
+}
+
+/** An outage is logged with its cause, which a client never sees; a refusal by its code alone. */
+export function logRefusal (request: FastifyRequest, error: CodedError): void {
+  if (error.statusCode >= 500) request.log.error(error)
+  else request.log.info({ code: error.code }, 'request refused')
 }
 
 /** Answers with the error: status, challenge, body in Fastify's shape. Nothing of it depends on the host's handlers. */
 export function sendRefusal (error: CodedError, reply: FastifyReply): FastifyReply {
-  const statusCode = error.statusCode ?? 500
+  const { statusCode } = error
   const challenge = CHALLENGES[error.code]
   reply.code(statusCode).header('cache-control', 'no-store')
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
-  if (statusCode === 503) reply.header('retry-after', error.retryAfter ?? OUTAGE_RETRY_AFTER)
+  if (statusCode === 503) reply.header('retry-after', OUTAGE_RETRY_AFTER)
   if (error.allow !== undefined) reply.header('allow', error.allow)
 
   // As text, so that a response schema of the host's route cannot take members away.

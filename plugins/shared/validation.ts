@@ -11,8 +11,8 @@ export const typeBoxValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
 
   return (value: unknown) => {
     if (check.Check(value)) return { value }
-    const first = check.Errors(value).First()
-    return { error: Object.assign(new Error(`${httpPart}${printable(first?.path ?? '')}: ${first?.message}`), { code: 'FST_ERR_VALIDATION', statusCode: 400 }) }
+    const first = { ...check.Errors(value).First() }
+    return { error: Object.assign(new Error(`${httpPart}${printable(String(first.path))}: ${first.message}`), { code: 'FST_ERR_VALIDATION', statusCode: 400 }) }
   }
 }
 

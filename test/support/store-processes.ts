@@ -119,8 +119,7 @@ export async function runNode (source: string, tool: string[] = []): Promise<{ c
   const child = spawn(command, rest, { cwd: built, env: ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { output += chunk })
-  const [code, signal] = await once(child, 'close')
-  if (signal) console.error('SIGNALLED', signal, JSON.stringify(process.env))
+  const [code] = await once(child, 'close')
   return { code, output }
 }
 

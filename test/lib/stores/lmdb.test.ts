@@ -73,6 +73,31 @@ t.test('a second handle opens and closes while the first one writes', async (t) 
   t.equal((await next.increment('c', MINUTE)).count, 42)
 })
 
+t.test('a handle can be opened at any moment of a close', async (t) => {
+  const path = temporaryFolder(t)
+  const lmdb = await import('lmdb')
+  const load = async () => lmdb // in a known number of ticks
+  for (let ticks = 0; ticks < 25; ticks++) {
+    const store = await openLmdbStore({ path })
+    await store.set('a', A)
+    const closing = store.close()
+    for (let tick = 0; tick < ticks; tick++) await null
+    const [next, another] = await Promise.all([openWith(load, { path }), openWith(load, { path })])
+    await closing
+    t.same(await next.get('a'), A)
+    await Promise.all([next.close(), another.close()])
+  }
+})
+
+t.test('of two that open what is no store both are refused', async (t) => {
+  const path = temporaryFolder(t)
+  writeFileSync(join(path, 'data.mdb'), 'hello')
+  const outcomes = await Promise.allSettled([openLmdbStore({ path }), openLmdbStore({ path })])
+  t.same(outcomes.map(({ status }) => status), ['rejected', 'rejected'])
+  rmSync(join(path, 'data.mdb'))
+  await (await openLmdbStore({ path })).close()
+})
+
 t.test('close waits for what is under way', async (t) => {
   const path = temporaryFolder(t)
   const store = await openLmdbStore({ path })
@@ -135,11 +160,29 @@ t.test('a sweep lets live what has been written anew, or by a later release', as
     anew.writeDoubleBE(${now + 9000}, 1)
     values.put(Buffer.from('a'), anew)
     values.put(Buffer.from('later'), Buffer.alloc(11, 2))
+    values.remove(Buffer.from('last'))
   `)
   now += 2000
   await until(async () => (await count(path)).valuesEnds === 1)
   t.same(await store.get('a'), Uint8Array.of(1, 1))
   await t.rejects(store.get('later'), { code: 'FDT_UNSUPPORTED_FORMAT' })
+})
+
+t.test('a sweep that fails is tried again', async (t) => {
+  const path = temporaryFolder(t)
+  let [now, broken] = [1_000_000, 0]
+  const clock = () => {
+    if (broken > 0 && broken-- > 0) throw new TypeError('no clock')
+    return now
+  }
+  const store = await create(t, { path, now: clock, sweepInterval: 10 })
+  await store.set('a', A, { ttl: 1000 })
+  broken = 5
+  now += 2000
+  await until(async () => (await count(path)).values === 0)
+  t.equal((await count(path)).values, 0)
+  broken = 1
+  await t.rejects(store.get('a'), { code: 'FDT_STORE_UNAVAILABLE', cause: { name: 'TypeError' } })
 })
 
 t.test('a record of a later release is refused, and stays', async (t) => {
@@ -290,6 +333,7 @@ t.test('a full disk is an outage', { skip: isInstalled('prlimit') ? false : 'nee
     const path = ${JSON.stringify(path)}
     const limit = (bytes) => execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=' + bytes + ':unlimited'])
     process.on('unhandledRejection', (error) => { console.log('unhandled', error) })
+    process.on('SIGXFSZ', () => {}) // a full disk sends no signal
 
     limit(16384)
     await openLmdbStore({ path }).catch((error) => console.log('not opened', error.code, error.cause?.code, readdirSync(path).length))

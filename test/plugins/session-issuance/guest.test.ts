@@ -1,0 +1,71 @@
+import t from 'tap'
+import { UnsupportedFormatError } from '../../../lib/errors.ts'
+import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
+import { createMemoryStore } from '../../../lib/stores/memory.ts'
+import { createDocumentSessions } from '../../../plugins/session-issuance/index.ts'
+import { callerOf } from '../../../plugins/shared/api-key.ts'
+import { ISSUER, post, refusal, sessionHost } from '../../support/session-host.ts'
+
+t.test('in a host with parsers, validators, serializers and an error handler of its own', async (t) => {
+  const { app, create, revoke } = await sessionHost(t, {
+    before: (app) => {
+      app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, _body, done) => { done(null, { allowed_documents: [] }) })
+      app.addContentTypeParser('*', (_request, _payload, done) => { done(null, {}) })
+      app.setValidatorCompiler(() => () => true)
+      app.setSerializerCompiler(() => () => '"mine"')
+      app.setReplySerializer(() => 'mine')
+      app.setErrorHandler(async (_error, _request, reply) => reply.code(499).send('mine'))
+      app.post('/mine', async (request) => request.body)
+    }
+  })
+  const reply = await create({ allowed_documents: [{ document_id: 'a' }] })
+  t.equal(reply.statusCode, 201)
+  t.type(reply.json().jwt, 'string')
+  t.strictSame(refusal(await create({ exp: 'x' })), { status: 400, code: 'FST_ERR_VALIDATION', challenge: undefined, cache: 'no-store', complete: true })
+  t.equal((await post(app, '/viewer/sessions', {}, { 'content-type': 'application/x-www-form-urlencoded' })).statusCode, 401)
+  t.equal((await create('{}', { 'content-type': 'application/x-www-form-urlencoded' })).statusCode, 415, 'the host\'s parsers stay outside')
+  t.equal((await revoke({ jwt: reply.json().jwt })).statusCode, 204)
+
+  const own = await app.inject({ method: 'POST', url: '/mine', headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: 'a=b' })
+  t.equal(own.body, 'mine', 'and ours inside')
+  t.equal(refusal(await app.inject({ url: '/documents/a' })).code, 'FDT_MISSING_TOKEN')
+})
+
+t.test('what a hook of the host throws is for the host\'s error handler', async (t) => {
+  const { create } = await sessionHost(t, {
+    before: (app) => {
+      app.addHook('onRequest', async ({ headers }) => { if (headers['x-fail'] === 'yes') throw Object.assign(new Error('login first'), { statusCode: 418 }) })
+      app.setErrorHandler(async (error: Error, _request, reply) => reply.code(499).send({ mine: error.message }))
+    }
+  })
+  const reply = await create({}, { 'x-fail': 'yes' })
+  t.equal(reply.statusCode, 499)
+  t.strictSame(reply.json(), { mine: 'login first' })
+  t.equal((await create({})).statusCode, 201)
+})
+
+t.test('an error of ours that is the server\'s fault is logged, and answered with its code', async (t) => {
+  const lines: string[] = []
+  const { app } = await sessionHost(t, {
+    flow: { credentials: { find: async () => { throw new UnsupportedFormatError('2') } } },
+    server: { logger: { level: 'info', stream: { write: (line: string) => { lines.push(line) } } } }
+  })
+  const reply = await post(app, '/viewer/sessions', {}, { 'x-api-key': 'some-key-of-somebody-that-is-long-enough' })
+  t.strictSame(refusal(reply), { status: 500, code: 'FDT_UNSUPPORTED_FORMAT', challenge: undefined, cache: 'no-store', complete: true })
+  t.ok(lines.some((line) => JSON.parse(line).level === 50 && line.includes('FDT_UNSUPPORTED_FORMAT')))
+})
+
+t.test('nobody is the caller of a request that was not authenticated', async (t) => {
+  const { app } = await sessionHost(t)
+  app.get('/caller', async (request) => callerOf(request))
+  t.equal((await app.inject('/caller')).statusCode, 401)
+})
+
+t.test('a ring that fails is not an unknown session', async (t) => {
+  const ring = createKeyRing([{ key: await generateKey('ES256') }])
+  const other = await createDocumentSessions({ issuer: ISSUER, keys: createKeyRing([{ key: await generateKey('ES256') }]), store: createMemoryStore() })
+  const sessions = await createDocumentSessions({ issuer: ISSUER, keys: { ...ring, refresh: async () => { throw new TypeError('broken') } }, store: createMemoryStore() })
+  const { token } = await other.issue({ documents: [] })
+  await t.rejects(sessions.revoke(token), { name: 'TypeError' })
+  await t.rejects(sessions.verify(token), { name: 'TypeError' })
+})
