@@ -7,9 +7,13 @@
  *
  * @module
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer } from './server/app.ts'
-import { type Environment, EnvironmentError, readEnvironment } from './server/environment.ts'
+import { type Environment, EnvironmentError, namingVariable, readEnvironment } from './server/environment.ts'
 import { firstStart } from './server/first-start.ts'
+
+/** Milliseconds after SIGTERM in which others are still let in while requests are under way, so that a balancer notices. */
+const DRAIN = 5_000
 
 /** Milliseconds that requests under way may take after SIGTERM. */
 const GRACE = 10_000
@@ -29,14 +33,15 @@ async function start (): Promise<void> {
   const { app, registry, store, drain } = await createServer(environment)
 
   const stop = async (): Promise<void> => {
-    drain()
     setTimeout(() => { process.exit(1) }, GRACE).unref()
+    await Promise.race([drain(), sleep(DRAIN, undefined, { ref: false })])
     await app.close()
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
 
-  const url = await app.listen({ host: environment.host, port: environment.port })
+  const { host, port } = environment
+  const url = await namingVariable('HOST or PORT', () => app.listen({ host, port }))
   if (environment.demoApiKey !== undefined) return
   const notice = await firstStart({ registry, store, dataDir: environment.dataDir, url, terminal: process.stdout.isTTY })
   if (notice !== undefined) process.stdout.write(`\n${notice}\n`)

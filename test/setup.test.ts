@@ -210,13 +210,13 @@ t.test('the build follows the sources', async (t) => {
     tree.write('dist/.tsbuildinfo', content)
   }
   const changes: Record<string, () => void> = {
+    'no build at all': () => { rmSync(tree.path('dist'), { recursive: true }) },
     'a source that changed': () => { tree.write('lib/main.ts', 'changed') },
     'a source that is new': () => { tree.write('lib/new.ts', 'new') },
     'a source that is gone': () => { rmSync(tree.path('lib', 'other.ts')) },
     'an output that is gone': () => { rmSync(tree.path('dist', 'lib', 'main.js')) },
     'a build of other sources by hand': () => { buildByHand('edited') },
-    'a setting that changed': () => { tree.writeJson('tsconfig.json', { compilerOptions: {} }) },
-    'no build at all': () => { rmSync(tree.path('dist'), { recursive: true }) }
+    'a setting that changed': () => { tree.writeJson('tsconfig.json', { compilerOptions: {} }) }
   }
   for (const [name, change] of Object.entries(changes)) {
     change()

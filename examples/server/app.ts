@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
+import { STATUS_CODES } from 'node:http'
 import { join } from 'node:path'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { type ApiKeyRegistry, createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
 import { followKeyFile, type KeyRing, openStoredKeyRing, parseNamedKey } from 'fastify-doc-tokens/keys'
 import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
@@ -12,26 +13,33 @@ import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { withDemoKey } from './api-keys.ts'
 import { documents } from './documents.ts'
-import { type Environment } from './environment.ts'
+import { followRequests } from './drain.ts'
+import { type Environment, namingVariable } from './environment.ts'
 import { readOrCreate } from './secret-file.ts'
 
 export interface ExampleServer {
   app: FastifyInstance
   registry: ApiKeyRegistry
   store: TokenStore
-  /** From now on `/health/ready` says no, so that a balancer sends nobody here any more. */
-  drain (): void
+  /**
+   * From now on `/health/ready` says no, so that a balancer sends nobody here any more. Resolves when no request
+   * is under way.
+   */
+  drain (): Promise<void>
 }
 
 /** Everything but listening. Closing the app closes the store and the keys. */
 export async function createServer (environment: Environment): Promise<ExampleServer> {
   const { dataDir, issuer } = environment
-  await mkdir(dataDir, { recursive: true, mode: 0o700 })
-  const store = await openLmdbStore({ path: join(dataDir, 'store') })
-  const keys = await openKeys(environment, store)
+  const store = await namingVariable('DATA_DIR', async () => {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 })
+    return await openLmdbStore({ path: join(dataDir, 'store') })
+  })
+  // At the start it is thrown as well.
+  let report: (error: Error) => void = () => {}
+  const keys = await openKeys(environment, store, (error) => report(error))
   const registry = createApiKeyRegistry({ store })
   const credentials = withDemoKey(registry, environment.demoApiKey)
-  let ready = true
 
   const app = Fastify({
     logger: {
@@ -39,19 +47,35 @@ export async function createServer (environment: Environment): Promise<ExampleSe
       // The query of a URL can hold a secret of somebody else's making: it does not reach the log.
       serializers: { req: ({ method, url, ip }) => ({ method, url: url.replace(/\?.*/s, ''), remoteAddress: ip }) }
     },
+    // What is no URL may hold a secret all the same, and the usual answer repeats it.
+    frameworkErrors: ({ statusCode = 400, code }, _request, reply) => refuse(reply, statusCode, code),
     trustProxy: environment.trustProxy.length > 0 ? environment.trustProxy : false,
     // A client that sends or reads slowly does not hold a connection for ever.
     connectionTimeout: 60_000,
     requestTimeout: 30_000
   })
+  report = (error) => app.log.error(error, 'keys that changed cannot be used')
   app.addHook('onClose', async () => {
     await keys.close()
     await store.close()
   })
+  // The bytes of a request that could not be read, its credentials among them, are no matter for the log either.
+  app.server.prependListener('clientError', (error) => { Reflect.deleteProperty(error, 'rawPacket') })
+  const { isDraining, drain } = followRequests(app)
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.statusCode === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
+  })
 
   if (environment.corsOrigins.length > 0) {
-    await app.register(cors, { origin: environment.corsOrigins, credentials: true, exposedHeaders: ['WWW-Authenticate', 'Retry-After'], maxAge: 600 })
+    await app.register(cors, {
+      origin: environment.corsOrigins,
+      credentials: true,
+      methods: ['GET', 'HEAD', 'POST', 'PUT'],
+      exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+      maxAge: 600
+    })
   }
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'FST_ERR_NOT_FOUND'))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -75,17 +99,25 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   app.get('/', hidden, async (_request, reply) => reply.redirect('/docs'))
   app.get('/health/live', hidden, async () => ({ status: 'ok' }))
   app.get('/health/ready', hidden, async (_request, reply) => {
-    if (!ready) return reply.code(503).send({ status: 'draining' })
+    if (isDraining()) return reply.code(503).send({ status: 'draining' })
     await store.ping()
     return { status: 'ok' }
   })
 
-  return { app, registry, store, drain: () => { ready = false } }
+  return { app, registry, store, drain }
 }
 
-async function openKeys ({ keysFile, keyEncryptionKeys, dataDir }: Environment, store: TokenStore): Promise<KeyRing> {
-  if (keysFile !== undefined) return await followKeyFile({ file: keysFile, flow: 'sessions' })
+async function openKeys ({ keysFile, keyEncryptionKeys, dataDir }: Environment, store: TokenStore, onError: (error: Error) => void): Promise<KeyRing> {
+  if (keysFile !== undefined) return await namingVariable('KEYS_FILE', () => followKeyFile({ file: keysFile, flow: 'sessions', onError }))
 
-  const sealing = keyEncryptionKeys ?? [parseNamedKey(await readOrCreate(join(dataDir, 'key-encryption-key'), () => `1:${randomBytes(32).toString('base64')}`))]
-  return await openStoredKeyRing({ store, name: 'sessions', keyEncryptionKeys: sealing })
+  return await namingVariable('KEY_ENCRYPTION_KEY', async () => {
+    const sealing = keyEncryptionKeys ?? [parseNamedKey(await readOrCreate(join(dataDir, 'key-encryption-key'), () => `1:${randomBytes(32).toString('base64')}`))]
+    return await openStoredKeyRing({ store, name: 'sessions', keyEncryptionKeys: sealing, onError })
+  })
+}
+
+/** In Fastify's shape, and without the URL that Fastify would repeat. */
+function refuse (reply: FastifyReply, statusCode: number, code: string): FastifyReply {
+  const error = STATUS_CODES[statusCode]
+  return reply.code(statusCode).send({ statusCode, code, error, message: error })
 }

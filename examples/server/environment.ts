@@ -30,6 +30,21 @@ export class EnvironmentError extends Error {
   }
 }
 
+/** Does what a variable asks for. When it fails, the error names the variable and tells why. */
+export async function namingVariable<Result> (variable: string, use: () => Promise<Result>): Promise<Result> {
+  try {
+    return await use()
+  } catch (error) {
+    throw new EnvironmentError(variable, `cannot be used: ${explain(error)}`)
+  }
+}
+
+/** The message, and the one of the cause: "The token store is unavailable" alone helps nobody. */
+function explain (error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`
+}
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** @throws {EnvironmentError} for the first variable that is wrong. Unset and empty are one. */
@@ -111,7 +126,7 @@ function readList (text: string, isGood: (item: string) => boolean, name: string
 }
 
 function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
 function isAddressRange (item: string): boolean {

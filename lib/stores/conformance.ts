@@ -478,7 +478,7 @@ async function list (store: TokenStore, prefix: string): Promise<StoreEntry[]> {
 
 /** A driver may refuse by throwing as well as by rejecting. */
 async function refuses (code: string, operation: () => Promise<unknown>): Promise<void> {
-  await assert.rejects(async () => { await operation() }, (error) => {
+  await assert.rejects(async () => operation(), (error) => {
     assert.equal((error as { code?: unknown }).code, code) // what a driver throws is not known
     return true
   })

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type open as openRoot, type RootDatabase } from 'lmdb'
+import type { open as openRoot, RootDatabase } from 'lmdb'
 import { checkFiles, prepareFolder, protectFiles } from './lmdb-folder.ts'
 import { openTable, type LmdbTable } from './lmdb-table.ts'
 
@@ -73,7 +73,7 @@ export async function openEnvironments (open: Open, path: string, mapSize: numbe
   try {
     return { ...await mine.environments, release }
   } catch (error) {
-    sharedByFolder.delete(folder)
+    if (sharedByFolder.get(folder) === mine) sharedByFolder.delete(folder)
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { type RootDatabase } from 'lmdb'
+import type { RootDatabase } from 'lmdb'
 import { UnsupportedFormatError } from '../errors.ts'
 import { decodeExpiry, decodeRecord, encodeExpiry, encodeRecord, type LmdbRecord } from './lmdb-record.ts'
 

@@ -1,8 +1,9 @@
 /** The examples as their users run them: built, in processes of their own, over HTTP. `npm test` builds them first. */
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -17,15 +18,16 @@ export const CLI = join(ROOT, 'dist/lib/cli/main.js')
 /** Seconds that anything may take before the test is red: much more than it needs. */
 const PATIENCE = 30
 
-/** A program that runs, and all that it has written. */
+/** A program that runs, and all that it has written so far. */
 export interface Program {
   process: ChildProcess
-  /** What came on standard output, and on standard error. */
   stdout: () => string
   stderr: () => string
-  /** The exit code, once it has ended; `null` after a signal. */
+  /** Both, in no order between the two. */
+  output: () => string
+  /** The exit code, once it has ended and all that it wrote is here; `null` after a signal. */
   ended: Promise<number | null>
-  /** As SIGKILL. */
+  /** As SIGKILL, at once and for sure. */
   kill (): Promise<void>
 }
 
@@ -36,81 +38,92 @@ export interface ExampleServer extends Program {
   stop (): Promise<number | null>
 }
 
-export interface StartOptions {
-  /** Default is a new folder. */
-  dataDir?: string
+export interface ProgramOptions {
+  /** Nothing of this process's own environment is passed on but the paths. */
   env?: Record<string, string>
   umask?: number
+  stdin?: string
 }
 
-/** Starts a program with nothing of this process's environment but the paths. It is gone when the test is over. */
-export function startProgram (t: Test, command: string, args: readonly string[], { env = {}, ...options }: SpawnOptions & { env?: Record<string, string> } = {}): Program {
+/** Starts a program in the root of the package. It is gone when the test is over. */
+export function startProgram (t: Test, command: string, args: readonly string[], { env = {}, umask, stdin }: ProgramOptions = {}): Program {
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: ROOT, ...options, env: { PATH, HOME, ...env } })
-  const output = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) child[name]?.setEncoding('utf8').on('data', (text: string) => { output[name] += text })
+  const options: SpawnOptions = { cwd: ROOT, env: { PATH, HOME, ...env }, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }
+  const before = umask === undefined ? undefined : process.umask(umask)
+  const child = spawn(command, args, options)
+  if (before !== undefined) process.umask(before)
+  child.stdin?.end(stdin)
 
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) child[name]?.setEncoding('utf8').on('data', (text: string) => { written[name] += text })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const kill = async () => {
     child.kill('SIGKILL')
     await ended
   }
   t.teardown(kill)
-  return { process: child, stdout: () => output.stdout, stderr: () => output.stderr, ended, kill }
+  return { process: child, stdout: () => written.stdout, stderr: () => written.stderr, output: () => written.stdout + written.stderr, ended, kill }
 }
 
 /** Runs a program to its end. */
-export async function run (t: Test, command: string, args: readonly string[], options: SpawnOptions & { env?: Record<string, string> } = {}): Promise<{ code: number | null, stdout: string, stderr: string }> {
+export async function run (t: Test, command: string, args: readonly string[], options: ProgramOptions = {}): Promise<{ code: number | null, stdout: string, stderr: string }> {
   const program = startProgram(t, command, args, options)
   const code = await program.ended
   return { code, stdout: program.stdout(), stderr: program.stderr() }
 }
 
-/** `fastify-doc-tokens` on a data folder. With `--json` in front of nothing else: what it printed, read. */
-export async function cli (t: Test, dataDir: string, ...args: string[]) {
-  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, ...args, '--data-dir', dataDir, '--json'])
+/** `fastify-doc-tokens api-keys` on a data folder. What it printed as JSON. */
+export async function apiKeys (t: Test, dataDir: string, ...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, 'api-keys', ...args, '--data-dir', dataDir, '--json'])
   if (code !== 0) throw new Error(`the program ended with ${code}: ${stderr}`)
   return JSON.parse(stdout)
 }
 
-/** Starts the example server on a free port of the loopback, and waits until it listens and has done its first start. */
-export async function startServer (t: Test, { dataDir = join(t.testdir({}), 'data'), env = {}, umask }: StartOptions = {}): Promise<ExampleServer> {
-  const before = umask === undefined ? undefined : process.umask(umask)
-  const program = startProgram(t, process.execPath, [SERVER], { env: { PORT: '0', DATA_DIR: dataDir, ...env } })
-  if (before !== undefined) process.umask(before)
+export interface ServerOptions {
+  /** Default is a new folder. */
+  dataDir?: string
+  env?: Record<string, string>
+  umask?: number
+}
 
-  const port = env['PORT'] ?? '0'
-  const url = await until(async () => {
-    if (program.process.exitCode !== null) throw new Error(`the server ended: ${program.stdout()}${program.stderr()}`)
-    const found = port === '0' ? /"msg":"Server listening at (http:[^"]+)"/.exec(program.stdout())?.[1] : `http://127.0.0.1:${port}`
-    return found !== undefined && await answers(`${found}/health/ready`) ? found : undefined
+/** Starts the example server on a free port of the loopback, and waits until it listens. */
+export async function startServer (t: Test, { dataDir = newDataDir(t), env = {}, ...options }: ServerOptions = {}): Promise<ExampleServer> {
+  const program = startProgram(t, process.execPath, [SERVER], { env: { PORT: '0', DATA_DIR: dataDir, ...env }, ...options })
+  const url = await until(() => {
+    if (program.process.exitCode !== null) throw new Error(`the server ended: ${program.output()}`)
+    return /"msg":"Server listening at (http:[^"]+)"/.exec(program.stdout())?.[1]
   })
-  return {
-    ...program,
-    url,
-    dataDir,
-    stop: async () => {
-      program.process.kill('SIGTERM')
-      return await program.ended
-    }
+  const stop = async () => {
+    program.process.kill('SIGTERM')
+    return await program.ended
   }
+  return { ...program, url, dataDir, stop }
 }
 
-/** The API key of the first start, which was written where there is no terminal. */
-export async function firstKey ({ dataDir }: ExampleServer): Promise<string> {
-  return await until(async () => findKey(await notice(dataDir)))
+/** A folder that is not there yet, in one that is gone when the test is over. */
+export function newDataDir (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'example-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, 'data')
 }
 
-/** What the first start had to say. */
-export async function notice (dataDir: string): Promise<string> {
-  return await until(async () => {
+/** What a first start had to say, where there is no terminal. */
+export async function firstNotice (dataDir: string): Promise<string> {
+  return await until(() => {
     try {
       const text = readFileSync(join(dataDir, 'first-start.txt'), 'utf8')
-      return text.endsWith('\n\n') || text.endsWith('$JWT"\n') ? text : undefined
+      return text.endsWith('$JWT"\n\n') && text
     } catch {
       return undefined
     }
   })
+}
+
+/** The API key of the first start. */
+export async function firstKey ({ dataDir }: { dataDir: string }): Promise<string> {
+  const key = findKey(await firstNotice(dataDir))
+  if (key === undefined) throw new Error('the notice holds no key')
+  return key
 }
 
 export function findKey (text: string): string | undefined {
@@ -123,17 +136,8 @@ export async function until<Answer> (ask: () => Promise<Answer | undefined | fal
   for (;;) {
     const answer = await ask()
     if (answer !== undefined && answer !== false) return answer
-    if (Date.now() > end) throw new Error(`still not so after ${PATIENCE} seconds: ${ask}`)
+    if (Date.now() > end) throw new Error(`not so after ${PATIENCE} seconds: ${ask}`)
     await sleep(20)
-  }
-}
-
-async function answers (url: string): Promise<boolean> {
-  try {
-    const { ok } = await call(url)
-    return ok
-  } catch {
-    return false
   }
 }
 
@@ -147,24 +151,16 @@ export async function freePort (): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-/** An answer, read to its end. */
-export interface Answer {
-  ok: boolean
-  status: number
-  headers: Headers
-  bytes: Buffer
-  text: string
-  /** The body, read as JSON. It is what the test says it is. */
-  json (): any // eslint-disable-line @typescript-eslint/no-explicit-any
+/** Whether a tool of the system can be run. Where tests count, it must be there: nothing is skipped in CI. */
+export function hasTool (name: string): boolean {
+  return process.env['CI'] === 'true' || process.env['CI'] === '1' || (process.env['PATH'] ?? '').split(':').some((folder) => exists(join(folder, name)))
 }
 
-export async function call (url: string, { key, body, ...init }: Omit<RequestInit, 'body'> & { key?: string | undefined, body?: unknown } = {}): Promise<Answer> {
-  const headers = new Headers(init.headers)
-  if (key !== undefined) headers.set('authorization', `Bearer ${key}`)
-  if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json')
-
-  const reply = await fetch(url, { redirect: 'manual', ...init, headers, ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }) })
-  const bytes = Buffer.from(await reply.arrayBuffer())
-  const text = bytes.toString()
-  return { ok: reply.ok, status: reply.status, headers: reply.headers, bytes, text, json: () => JSON.parse(text) }
+function exists (file: string): boolean {
+  try {
+    readFileSync(file)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -228,11 +228,11 @@ t.test('a removal that meets another one', async (t) => {
 
 t.test('a removal is not undone by a look that began before it', async (t) => {
   const world = createWorld(t)
-  let hold: Promise<void> | undefined
+  const held: Array<Promise<void>> = []
   const store = withMethods(world.store, {
     get: async (key) => {
       const value = await world.store.get(key)
-      await hold
+      await held.pop()
       return value
     }
   })
@@ -241,12 +241,14 @@ t.test('a removal is not undone by a look that began before it', async (t) => {
   await ring.rotate({ signsIn: 0 })
 
   let release = (): void => {}
-  hold = new Promise((resolve) => { release = resolve })
+  held.push(new Promise((resolve) => { release = resolve }))
   world.time += 1000
   const refreshed = ring.refresh()
+  // Long enough for the look to have read the key, and for a removal that does not wait for it to be over.
+  await delay(20)
   const removed = ring.remove(first)
+  await delay(20)
   release()
-  hold = undefined
   await Promise.all([refreshed, removed])
   t.equal(ring.get(first), undefined)
 })

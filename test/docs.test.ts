@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
+import * as errors from '../lib/errors.ts'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+/** The rows of all tables whose first column is `code`: cells by position. */
+const rows = readme.split('\n').filter((line) => line.startsWith('| `FDT_')).map((line) => line.split('|').map((cell) => cell.trim()))
+
+t.test('the table of errors lists each code once, with its status, and no other', async (t) => {
+  const documented = rows.map(([, code, status]) => `${code?.replaceAll('`', '')} ${status}`).sort()
+  const thrown = Object.values(errors).map((Class) => new Class()).map(({ code, statusCode }) => `${code} ${statusCode}`).sort()
+  t.strictSame(documented, thrown)
+  for (const [, code, , when] of rows) t.ok(when, `${code}: says when`)
+})
+
+t.test('every subpath is named', async (t) => {
+  for (const subpath of Object.keys(manifest.exports)) t.ok(readme.includes(`\`${subpath.slice(1)}\``), subpath)
+})
+
+t.test('every option of the flow is in its table', async (t) => {
+  for (const option of [...SESSION_OPTION_NAMES, 'credentials', 'optionalMembers', 'rateLimit', 'prefix', 'routes', 'sessions']) t.match(readme, new RegExp(`^\\| \`${option}\` \\|`, 'm'), option)
+  for (const permission of DEFAULT_PERMISSIONS) t.ok(readme.includes(`'${permission}'`), permission)
+})
+
+t.test('starts with one sentence and the two commands', async (t) => {
+  const [title, , sentence, , fence, start, test] = readme.split('\n')
+  t.equal(title, `# ${manifest.name}`)
+  t.match(sentence, /^[^.]+\.$/)
+  t.equal(fence, '```sh')
+  t.match(start, /^npm start\b/)
+  t.match(test, /^npm test\b/)
+})
+
+t.test('the TypeScript in it compiles', async (t) => {
+  const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), { noEmit: true, noUnusedLocals: false }, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} })
+  if (config === undefined) throw new TypeError('tsconfig.json cannot be read')
+  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: join(root, `readme-${index}.ts`), code: `${code}\nexport {}\n` }))
+  t.ok(blocks.length > 5)
+
+  const host = ts.createCompilerHost(config.options)
+  const { getSourceFile, fileExists } = host
+  const find = (name: string) => blocks.find((block) => block.name === name)
+  host.fileExists = (name) => find(name) !== undefined || fileExists(name)
+  host.getSourceFile = (name, options, ...rest) => {
+    const block = find(name)
+    return block === undefined ? getSourceFile(name, options, ...rest) : ts.createSourceFile(name, block.code, options)
+  }
+  const program = ts.createProgram(blocks.map(({ name }) => name), config.options, host)
+  const found = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)
+  t.strictSame(found, [])
+  const quickStart = blocks[0]?.code.split('\n').filter((line) => line !== '').length ?? 0
+  t.ok(quickStart <= 11, 'the quick start is ten lines, and the line that makes it a module')
+})

@@ -1,0 +1,74 @@
+/** A client of the example server. */
+
+/** An answer, read to its end. */
+export interface Answer {
+  status: number
+  headers: Headers
+  bytes: Buffer
+  text: string
+  /** The body, where it is JSON. */
+  body: unknown
+}
+
+export interface CallOptions {
+  method?: string
+  headers?: Record<string, string>
+  /** Sent as `Authorization: Bearer`: an API key or a session. */
+  bearer?: string
+  /** Sent as JSON; a string as it is. */
+  body?: unknown
+}
+
+export async function call (url: string, { method = 'GET', headers = {}, bearer, body }: CallOptions = {}): Promise<Answer> {
+  const reply = await fetch(url, {
+    method,
+    redirect: 'manual',
+    headers: {
+      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers
+    },
+    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
+  })
+  const bytes = Buffer.from(await reply.arrayBuffer())
+  const text = bytes.toString()
+  const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true
+  return { status: reply.status, headers: reply.headers, bytes, text, body: isJson ? JSON.parse(text) : undefined }
+}
+
+/** Permissions by document. */
+export type Documents = Record<string, string[]>
+
+/** The token of a new session. */
+export async function issue (url: string, key: string, documents: Documents, members: object = {}, headers: Record<string, string> = {}): Promise<string> {
+  const allowed = Object.entries(documents).map(([id, permissions]) => ({ document_id: id, document_permissions: permissions }))
+  const { status, text, body } = await call(`${url}/viewer/sessions`, { method: 'POST', bearer: key, headers, body: { allowed_documents: allowed, ...members } })
+  if (status !== 201) throw new Error(`no session: ${status} ${text}`)
+  return (body as { jwt: string }).jwt // what 201 means
+}
+
+export async function revoke (url: string, key: string, body: { jwt: string } | { user_id: string }, headers: Record<string, string> = {}): Promise<Answer> {
+  return await call(`${url}/viewer/sessions/revoke`, { method: 'POST', bearer: key, headers, body })
+}
+
+/** `GET /documents/<path>` with a session. */
+export async function read (url: string, token: string, path = 'contract'): Promise<Answer> {
+  return await call(`${url}/documents/${path}`, { bearer: token })
+}
+
+/** `GET /documents` with an API key. */
+export async function list (url: string, key: string): Promise<Answer> {
+  return await call(`${url}/documents`, { bearer: key })
+}
+
+export function headerOf (token: string): Record<string, unknown> {
+  return partOf(token, 0)
+}
+
+export function claimsOf (token: string): Record<string, unknown> {
+  return partOf(token, 1)
+}
+
+function partOf (token: string, index: number): Record<string, unknown> {
+  return JSON.parse(Buffer.from(String(token.split('.')[index]), 'base64url').toString())
+}
