@@ -47,7 +47,7 @@ More keys: npx fastify-doc-tokens api-keys create
 }
 
 /** Commands that can be pasted as they are, one after the other. */
-export function commands (url: string, secret: string): string {
+function commands (url: string, secret: string): string {
   return `Create a session that may read one document, for an hour:
 
   KEY='${secret}'

@@ -71,7 +71,7 @@ export interface AuthenticateOptions {
 }
 
 /** The last second of the year 9999. A time beyond it was meant in milliseconds. */
-export const MAX_TIME = 253_402_300_799
+const MAX_TIME = 253_402_300_799
 
 const PRESENTABLE = /^[\x20-\x7e]{1,512}$/
 const CONTROL = /\p{Cc}/u

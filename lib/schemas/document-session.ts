@@ -39,7 +39,7 @@ function createSessionExample (vocabulary: readonly string[]): unknown {
 
 export type CreateSessionBody = Static<ReturnType<typeof createSessionBodySchema>>
 
-export const CreateSessionReplySchema = Type.Object({
+const CreateSessionReplySchema = Type.Object({
   jwt: Type.String({ maxLength: MAX_SESSION_TOKEN_LENGTH, description: 'The session token' })
 }, { description: 'The session', examples: [{ jwt: 'eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiIwMTkifQ.c2lnbmF0dXJl' }] })
 
@@ -49,7 +49,7 @@ export const RevokeSessionBodySchema = Type.Object({
   user_id: Type.Optional(Type.String({ ...ID_LENGTH, description: 'Ends all sessions of this user that the API key issued' }))
 }, { additionalProperties: false, examples: [{ user_id: 'jane' }] })
 
-export const RevokeSessionReplySchema = Type.Null({ description: 'The session is over' })
+const RevokeSessionReplySchema = Type.Null({ description: 'The session is over' })
 
 const errorReplies = {
   400: ErrorReply(400, 'Bad Request', 'FST_ERR_VALIDATION', 'body/allowed_documents/0/document_id: Expected required property'),

@@ -94,8 +94,8 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
   }
 }
 
-/** @internal Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
-export function checkWhole (option: string, value: unknown, least: number, most: number): void {
+/** Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
+function checkWhole (option: string, value: unknown, least: number, most: number): void {
   if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > most) throw new InvalidOptionError(option, `must be a whole number from ${least} to ${most}`)
 }
 

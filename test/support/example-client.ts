@@ -33,7 +33,7 @@ export async function call (url: string, { method = 'GET', headers = {}, bearer,
   const bytes = Buffer.from(await reply.arrayBuffer())
   const text = bytes.toString()
   const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true
-  return { status: reply.status, headers: reply.headers, bytes, text, body: isJson ? JSON.parse(text) : undefined }
+  return { status: reply.status, headers: reply.headers, bytes, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
 }
 
 /** Permissions by document. */
