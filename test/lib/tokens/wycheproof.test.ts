@@ -1,50 +1,17 @@
 // T31: the signature check against the vectors of https://github.com/C2SP/wycheproof, which are read where they lie.
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { createPublicKey, createSecretKey, type JsonWebKey } from 'node:crypto'
+import { type JsonWebKey } from 'node:crypto'
 import t from 'tap'
-import { createKeyRing, type KeyAlgorithm, type RingKey } from '../../../lib/keys/index.ts'
-import { importKey } from '../../../lib/keys/key-material.ts'
+import { createKeyRing, type RingKey } from '../../../lib/keys/index.ts'
 import { parseHeader, verifyJws } from '../../../lib/tokens/jws.ts'
-
-interface Vectors<Key> {
-  numberOfTests: number
-  testGroups: Array<{ comment: string, private?: Key, public?: Key, tests: Array<{ tcId: number, comment: string, jws: string, result: 'valid' | 'invalid' }> }>
-}
-
-/** The very string of the valid 357, so they say nothing of a verifier. */
-const SAME_AS_VALID = [367, 370]
+import { ringKey, runWithVectors, SAME_AS_VALID, type Vectors } from '../../support/wycheproof.ts'
 
 /** Valid to a decoder that skips characters which are not base64url. Here one token has one spelling. */
 const REFUSED_ON_PURPOSE = [372, 373]
 
 const ALGORITHMS: readonly unknown[] = ['HS256', 'ES256', 'RS256', 'PS256']
 
-const folder = process.env['WYCHEPROOF_DIR'] ?? resolve(import.meta.dirname, '../../../../shared/vectors')
-const files = { signatures: join(folder, 'wycheproof-json_web_signature.json'), keys: join(folder, 'wycheproof-json_web_key.json') }
-
-if (Object.values(files).every((file) => existsSync(file))) {
-  testSignatures(JSON.parse(readFileSync(files.signatures, 'utf8')))
-  testKeys(JSON.parse(readFileSync(files.keys, 'utf8')))
-} else if (process.env['CI'] === 'true') {
-  t.fail('WYCHEPROOF_DIR must name the folder of the vectors')
-} else {
-  t.pass('no vectors', { skip: 'get json_web_signature and json_web_key from https://github.com/C2SP/wycheproof, name them wycheproof-*.json, and set WYCHEPROOF_DIR to their folder' })
-}
-
-/** The key, or the error code with which it is refused. A weak one is let through: what is judged here is signatures. */
-function ringKey (jwk: JsonWebKey): RingKey | string {
-  try {
-    // Some names are mail addresses, which ours are not.
-    return importKey({ key: jwk, kid: 'wycheproof' })
-  } catch (error) {
-    const { code } = error as { code: string }
-    if (code !== 'FDT_WEAK_KEY') return code
-
-    const verifyKey = jwk.kty === 'oct' ? createSecretKey(Buffer.from(String(jwk.k), 'base64url')) : createPublicKey({ key: jwk, format: 'jwk' })
-    return { kid: 'wycheproof', algorithm: jwk['alg'] as KeyAlgorithm, verifyKey }
-  }
-}
+runWithVectors(t, testSignatures, 'json_web_signature')
+runWithVectors(t, testKeys, 'json_web_key')
 
 function payloadOf (token: string, key: RingKey): Uint8Array | undefined {
   try {

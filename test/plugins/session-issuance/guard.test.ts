@@ -521,3 +521,51 @@ t.test('without a plugin, the object guards just as well', async (t) => {
   t.equal(reply.body, jti)
   t.equal((await app.inject({ method: 'POST', url: '/viewer/sessions' })).statusCode, 404, 'no routes')
 })
+
+t.test('signatures bent in every way that published vectors know (T31)', async (t) => {
+  const N = Buffer.from('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551', 'hex')
+  const zeros = Buffer.alloc(32)
+  const der = (r: Buffer, s: Buffer) => {
+    const integer = (bytes: Buffer) => Buffer.concat([Uint8Array.of(2, 33, 0), bytes])
+    return Buffer.concat([Uint8Array.of(0x30, 70), integer(r), integer(s)])
+  }
+  const bends: Record<string, (signature: Buffer) => Buffer[]> = {
+    ES256: (signature) => {
+      const [r, s] = [signature.subarray(0, 32), signature.subarray(32)]
+      const pairs = [[zeros, zeros], [r, zeros], [zeros, s], [N, N], [N, s], [r, N], [s, r], [r, r], [Buffer.alloc(32, 0xff), s], [r, Buffer.alloc(32, 0xff)], [Buffer.from('01'.padStart(64, '0'), 'hex'), s]] as const
+      return [...pairs.map(([one, two]) => Buffer.concat([one, two])), der(r, s), Buffer.concat([Uint8Array.of(0), r, s]), Buffer.concat([r, s, Uint8Array.of(0)]), signature.subarray(1), signature.subarray(0, 63), r]
+    },
+    HS256: (signature) => [Buffer.alloc(32), signature.subarray(0, 16), signature.subarray(0, 31), Buffer.concat([signature, signature]), Buffer.concat([signature, Uint8Array.of(0)]), Buffer.from(signature.toString('hex'))],
+    RS256: (signature) => [Buffer.alloc(256), Buffer.from('01'.padStart(512, '0'), 'hex'), Buffer.alloc(256, 0xff), signature.subarray(1), signature.subarray(0, 255), Buffer.concat([Uint8Array.of(0), signature]), Buffer.concat([signature, Uint8Array.of(0)])],
+    PS256: (signature) => [Buffer.alloc(256), Buffer.from('01'.padStart(512, '0'), 'hex'), Buffer.alloc(256, 0xff), signature.subarray(1), Buffer.concat([Uint8Array.of(0), signature])],
+    EdDSA: (signature) => [Buffer.alloc(64), Buffer.alloc(64, 0xff), signature.subarray(1), signature.subarray(0, 32), Buffer.concat([signature.subarray(0, 32), zeros]), Buffer.concat([zeros, signature.subarray(32)]), Buffer.concat([signature, signature])]
+  }
+  for (const algorithm of ['ES256', 'HS256', 'RS256', 'PS256', 'EdDSA'] as const) {
+    const { sessions, read } = await sessionHost(t, { flow: { keys: createKeyRing([{ key: await generateKey(algorithm) }]) } })
+    const { token } = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+    const [header, payload, signature] = token.split('.') as [string, string, string]
+    t.equal((await read(token)).statusCode, 200)
+    for (const [index, bent] of bends[algorithm]?.(Buffer.from(signature, 'base64url')).entries() ?? []) {
+      t.strictSame(refusal(await read(`${header}.${payload}.${bent.toString('base64url')}`)), INVALID, `${algorithm} ${index}`)
+    }
+    for (let bit = 0; bit < 8; bit++) {
+      const flipped = Buffer.from(signature, 'base64url')
+      flipped.writeUInt8(flipped.readUInt8(bit * 3) ^ (1 << bit), bit * 3)
+      t.strictSame(refusal(await read(`${header}.${payload}.${flipped.toString('base64url')}`)), INVALID, `${algorithm}, a bit flipped`)
+    }
+  }
+})
+
+t.test('the other half of an ECDSA signature is good too, and does not escape revocation (T11b)', async (t) => {
+  const { sessions, read } = await sessionHost(t)
+  const { token } = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+  const [header, payload, signature] = token.split('.') as [string, string, string]
+  const bytes = Buffer.from(signature, 'base64url')
+  const order = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551')
+  const other = (order - BigInt(`0x${bytes.subarray(32).toString('hex')}`)).toString(16).padStart(64, '0')
+  const twin = `${header}.${payload}.${Buffer.concat([bytes.subarray(0, 32), Buffer.from(other, 'hex')]).toString('base64url')}`
+  t.not(twin, token)
+  t.equal((await read(twin)).statusCode, 200)
+  await sessions.revoke(token)
+  t.equal((await read(twin)).json().code, 'FDT_TOKEN_REVOKED')
+})
