@@ -106,6 +106,12 @@ export function checkSubject (subject: unknown, names: MemberNames): void {
   if (subject !== undefined && !isId(subject)) throw new InvalidRequestError(`${names.subject} must be a string of 1 to 512 characters`)
 }
 
+/** @internal What a guard would refuse later must not be signed now. */
+export function checkCredential (credential: Credential | undefined): void {
+  if (credential === undefined) return
+  if (!isId(credential?.id) || (credential.owner !== undefined && !isId(credential.owner))) throw new InvalidRequestError('credential must have an id, and may have an owner, of 1 to 512 characters')
+}
+
 /** @internal */
 export function checkOrigins (origins: unknown, names: MemberNames): void {
   if (origins === undefined) return

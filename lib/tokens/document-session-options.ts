@@ -12,7 +12,7 @@ export type DefaultPermission = typeof DEFAULT_PERMISSIONS[number]
 export interface DocumentSessionsOptions<Permission extends string = DefaultPermission> {
   /** Who issues: an http(s) URL without query and fragment. Becomes `iss`, and part of `aud`. Never taken from a request. */
   issuer: string
-  /** Signs and verifies. `ES256` is a good choice. */
+  /** Signs and verifies. `ES256` is a good choice. With public halves alone, sessions are guarded and ended but not issued, and there are no routes. */
   keys: KeyRing
   /** Where sessions that were ended early are remembered. The host creates and closes it. */
   store: TokenStore
@@ -101,7 +101,6 @@ function checkWhole (option: string, value: unknown, least: number, most: number
 
 function checkRing (option: string, ring: KeyRing): void {
   if (typeof ring?.get !== 'function' || typeof ring.signing !== 'function') throw new InvalidOptionError(option, 'must be a key ring, for instance createKeyRing([{ key }])')
-  ring.signing()
 }
 
 function checkDocumentEngineKeys (ring: KeyRing, keys: KeyRing): void {

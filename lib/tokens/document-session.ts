@@ -2,14 +2,14 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import {
   InvalidTokenError, SessionNotFoundError, SessionTooLargeError, TokenExpiredError, TokenRevokedError, InvalidRequestError
 } from '../errors.ts'
-import { type RingKey } from '../keys/key-ring.ts'
+import { type KeyRing, type RingKey } from '../keys/key-ring.ts'
 import { MAX_SESSION_TOKEN_LENGTH } from '../schemas/scalars.ts'
 import { type SessionClaims, SessionClaimsSchema } from '../schemas/document-session.ts'
 import {
   type DocumentEngineInput, documentEngineClaims, documentEngineKeysMissing, type IssuedDocumentEngineToken
 } from './document-engine.ts'
 import {
-  checkDocuments, checkExpiry, checkNotBefore, checkOrigins, checkServerUrl, checkSubject, CODE_NAMES, type MemberNames, type SessionDocument, type SessionInput
+  checkCredential, checkDocuments, checkExpiry, checkNotBefore, checkOrigins, checkServerUrl, checkSubject, CODE_NAMES, type MemberNames, type SessionDocument, type SessionInput
 } from './document-session-input.ts'
 import { type DefaultPermission, type DocumentSessionsOptions, resolveSessionsOptions } from './document-session-options.ts'
 import { parseHeader } from './jws.ts'
@@ -53,7 +53,7 @@ export type SessionReference = Pick<DocumentSession, 'jti' | 'expiresAt'>
 /** Issues, verifies and ends sessions that are limited to documents and permissions. Knows nothing of HTTP. */
 export interface DocumentSessionsCore<Permission extends string = DefaultPermission> {
   /** What the instance was made with. */
-  readonly settings: Readonly<{ issuer: string, name: string, permissions: readonly Permission[], now: () => number }>
+  readonly settings: Readonly<{ issuer: string, name: string, permissions: readonly Permission[], keys: KeyRing, now: () => number }>
   /**
    * Issues a session. Whether the documents exist, and whether the user may see them, is for the caller to know.
    *
@@ -66,6 +66,7 @@ export interface DocumentSessionsCore<Permission extends string = DefaultPermiss
    * @throws {DuplicateDocumentError} `FDT_DUPLICATE_DOCUMENT` (400) for a document that is listed twice.
    * @throws {SessionTooLargeError} `FDT_SESSION_TOO_LARGE` (400) for a token of more than 800 000 characters.
    * @throws {CredentialLimitError} `FDT_CREDENTIAL_LIMIT` (403) beyond the credential's documents or permissions.
+   * @throws {NoSigningKeyError} `FDT_NO_SIGNING_KEY` (500) when the ring holds public halves only.
    */
   issue (input: SessionInput<Permission>, names?: MemberNames): Promise<IssuedSession>
   /** Mints a token for a Document Engine of the host's own. It cannot be verified or revoked here. */
@@ -138,6 +139,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     const time = now()
     const issuedAt = Math.floor(time / 1000)
     const { credential, allowedOrigins, subject = credential?.id, serverUrl = settings.serverUrl } = input
+    checkCredential(credential)
     checkSubject(subject, names)
     checkOrigins(allowedOrigins, names)
     checkServerUrl(serverUrl)
@@ -233,7 +235,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
   }
 
   return Object.freeze<DocumentSessionsCore<Permission>>({
-    settings: Object.freeze({ issuer, name, permissions: settings.permissions, now }),
+    settings: Object.freeze({ issuer, name, permissions: settings.permissions, keys, now }),
     // One implementation behind two signatures: the compiler cannot relate the result to the input.
     issue: (async (input: SessionInput<Permission> | DocumentEngineInput, names: MemberNames = CODE_NAMES) => {
       if (typeof input !== 'object' || input === null) throw new InvalidRequestError('issue takes an object')

@@ -85,7 +85,11 @@ const plugin: TypeBoxPlugin<SessionIssuanceOptions<string>> = async (fastify, op
   // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
   fastify.decorate('documentSessions', sessions as unknown as DocumentSessions<HostPermission>)
   fastify.decorateRequest('documentSession', null)
-  if (routesOptions !== undefined) await fastify.register(routes, { ...routesOptions, sessions })
+  if (routesOptions === undefined) return
+
+  // The routes issue: a ring that cannot sign is a mistake, and had better show now.
+  sessions.settings.keys.signing()
+  await fastify.register(routes, { ...routesOptions, sessions })
 }
 
 /** Registers the flow. The decorators reach the host; routes, parsers and limits stay inside. */

@@ -16,7 +16,7 @@ export interface SessionRoutesOptions {
   prefix?: string
   /** Members that `POST /viewer/sessions` takes beside `allowed_documents` and `exp`: `user_id`, `nbf`, `allowed_origins`. Default is none. */
   optionalMembers?: readonly OptionalMember[]
-  /** Requests per address. Default is 60 a minute. */
+  /** Requests per address. Default is 600 a minute. */
   rateLimit?: AddressLimit
 }
 

@@ -15,7 +15,7 @@ declare module 'fastify' {
 
 /** Requests that one address may make to the routes of a flow. An IPv6 address counts as its /64. */
 export interface AddressLimit {
-  /** Requests per `timeWindow`. Default is `60`. */
+  /** Requests per `timeWindow`. Default is `600`: a backend asks for all its users from one address. */
   max?: number
   /** Milliseconds. Default is `60000`. */
   timeWindow?: number
@@ -23,7 +23,7 @@ export interface AddressLimit {
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500): the limiter itself would fall back in silence. */
 export function resolveLimit (limit: AddressLimit | undefined): Required<AddressLimit> {
-  const { max = 60, timeWindow = 60_000 } = limit ?? {}
+  const { max = 600, timeWindow = 60_000 } = limit ?? {}
   if (!Number.isSafeInteger(max) || max < 1) throw new InvalidOptionError('rateLimit.max', 'must be a whole number of at least 1')
   if (!Number.isSafeInteger(timeWindow) || timeWindow < 1) throw new InvalidOptionError('rateLimit.timeWindow', 'must be a whole number of milliseconds, at least 1')
   return { max, timeWindow }

@@ -278,9 +278,25 @@ t.test('every algorithm, and a Signer', async (t) => {
   }
 })
 
-t.test('a ring that verifies only guards, and does not sign', async (t) => {
-  const { keys } = await sessionHost(t)
-  await t.rejects(createDocumentSessions({ issuer: ISSUER, store: createMemoryStore(), keys: createKeyRing([{ key: keys.signing().verifyKey, algorithm: 'ES256' }]) }), { code: 'FDT_NO_SIGNING_KEY' })
+t.test('a ring of public halves guards and ends sessions, and cannot issue', async (t) => {
+  const issuer = await sessionHost(t)
+  const { token } = await issuer.sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+  const keys = createKeyRing([{ key: issuer.keys.signing().verifyKey, kid: issuer.keys.signing().kid }])
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(sessionIssuance, { issuer: ISSUER, keys, store: issuer.store, routes: false, now: () => NOW })
+  app.get('/d/:id', { onRequest: app.documentSessions.require('read', { param: 'id' }) }, async () => 'passed')
+  const read = () => app.inject({ url: '/d/a', headers: { authorization: `Bearer ${token}` } })
+
+  t.equal((await read()).statusCode, 200)
+  await t.rejects(app.documentSessions.issue({ documents: [] }), { code: 'FDT_NO_SIGNING_KEY' })
+  await app.documentSessions.revoke(token)
+  t.strictSame(refusal(await read()).code, 'FDT_TOKEN_REVOKED')
+  t.equal((await issuer.read(token)).statusCode, 401)
+
+  const other = Fastify()
+  t.teardown(() => other.close())
+  await t.rejects(async () => { await other.register(sessionIssuance, { issuer: ISSUER, keys, store: issuer.store, credentials: issuer.registry }) }, { code: 'FDT_NO_SIGNING_KEY' }, 'routes need a key that signs')
 })
 
 t.test('instances on one store do not take each other\'s tokens, nor their revocations', async (t) => {

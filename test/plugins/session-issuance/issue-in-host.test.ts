@@ -35,6 +35,7 @@ t.test('issue refuses', async (t) => {
     ['no origins', { documents, allowedOrigins: [] }, 'FDT_INVALID_REQUEST', 'allowedOrigins'],
     ['an origin with a slash', { documents, allowedOrigins: ['https://app.example/'] }, 'FDT_INVALID_REQUEST', 'allowedOrigins'],
     ['a serverUrl without slash', { documents, serverUrl: 'https://v.example' }, 'FDT_INVALID_REQUEST', 'serverUrl'],
+    ...[null, {}, { id: '' }, { id: 1 }, { id: 'x'.repeat(513) }, { id: 'a', owner: '' }, { id: 'a', owner: 1 }].map((credential): [string, unknown, string, string] => [`credential ${JSON.stringify(credential).slice(0, 20)}`, { documents, credential }, 'FDT_INVALID_REQUEST', 'credential']),
     ['an unknown profile', { profile: 'other', document: 'a', permissions: [] }, 'FDT_INVALID_REQUEST', 'profile'],
     ['document-engine without its keys', { profile: 'document-engine', document: 'a', permissions: [] }, 'FDT_INVALID_OPTION', 'documentEngineKeys']
   ]
