@@ -108,7 +108,14 @@ export async function createServer (environment: Environment): Promise<ExampleSe
 }
 
 async function openKeys ({ keysFile, keyEncryptionKeys, dataDir }: Environment, store: TokenStore, onError: (error: Error) => void): Promise<KeyRing> {
-  if (keysFile !== undefined) return await namingVariable('KEYS_FILE', () => followKeyFile({ file: keysFile, flow: 'sessions', onError }))
+  if (keysFile !== undefined) {
+    return await namingVariable('KEYS_FILE', async () => {
+      const keys = await followKeyFile({ file: keysFile, flow: 'sessions', onError })
+      // Throws when none of them can.
+      keys.signing()
+      return keys
+    })
+  }
 
   return await namingVariable('KEY_ENCRYPTION_KEY', async () => {
     const sealing = keyEncryptionKeys ?? [parseNamedKey(await readOrCreate(join(dataDir, 'key-encryption-key'), () => `1:${randomBytes(32).toString('base64')}`))]

@@ -136,6 +136,7 @@ function isAddressRange (item: string): boolean {
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
 }
 
+/** A `*` would stand for itself, and let in nobody. */
 function isOrigin (item: string): boolean {
-  return URL.canParse(item) && new URL(item).origin === item
+  return URL.canParse(item) && new URL(item).origin === item && /^https?:[^*]+$/.test(item)
 }

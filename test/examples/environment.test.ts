@@ -1,0 +1,231 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { createSecret } from '../../lib/credentials/secret.ts'
+import { generateKey } from '../../lib/keys/generate.ts'
+import { claimsOf, issue, list, read, revoke } from '../support/example-client.ts'
+import { freePort, newDataDir, run, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
+
+type Variables = Record<string, string>
+
+const base64 = (bytes: Buffer) => bytes.toString('base64')
+const encryptionKey = (id = '1') => `${id}:${base64(randomBytes(32))}`
+const DEMO_KEY = 'a-known-key-of-the-demo_0123456789'
+
+/** A folder for files that variables name. */
+function folderOf (t: Test): (name: string, content: string) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'example-files-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return (name, content) => {
+    writeFileSync(join(folder, name), content)
+    return join(folder, name)
+  }
+}
+
+/** The one line that says what is wrong, and nothing else. */
+function checkLine (t: Test, line: string, names: string, variables: Variables): void {
+  const secrets = [variables['KEY_ENCRYPTION_KEY'], variables['DEMO_API_KEY']].flatMap((value) => value?.split(/[:,]/) ?? []).filter((value) => value.length > 5)
+  const title = JSON.stringify(variables).slice(0, 100)
+  t.match(line, /^[^\n]{10,300}$/, `${title}: one line`)
+  for (const name of names.split(' ')) t.ok(line.includes(name), `${title}: it names ${name}: ${line}`)
+  for (const secret of secrets) t.notOk(line.includes(secret), `${title}: it holds no secret`)
+}
+
+async function refuses (t: Test, names: string, variables: Variables, dataDir = newDataDir(t)): Promise<string> {
+  const program = startProgram(t, process.execPath, [SERVER], { env: { PORT: '0', DATA_DIR: dataDir, ...variables } })
+  const title = JSON.stringify(variables).slice(0, 100)
+  await Promise.race([program.ended, until(() => program.output() !== '')])
+  // It has nothing to say before it listens.
+  t.equal(program.stdout(), '', title)
+  if (program.stdout() !== '') await program.kill()
+  t.equal(await program.ended, 1, title)
+  t.equal(program.stderr().at(-1), '\n', title)
+  checkLine(t, program.stderr().slice(0, -1), names, variables)
+  return program.stderr()
+}
+
+// Of the many ways to be wrong most are tried without a whole server around them.
+const READ_ALL = `
+  import { EnvironmentError, readEnvironment } from './dist/examples/server/environment.js'
+  console.log(JSON.stringify(JSON.parse(process.argv[1]).map((variables) => {
+    try {
+      readEnvironment(variables)
+      return 'taken'
+    } catch (error) {
+      return error instanceof EnvironmentError ? error.message : error.stack
+    }
+  })))
+`
+
+async function readAll (t: Test, environments: readonly Variables[]): Promise<string[]> {
+  const { code, stdout, stderr } = await run(t, process.execPath, ['--input-type=module', '--eval', READ_ALL, JSON.stringify(environments)])
+  t.equal(code, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+t.test('what a variable may be', async (t) => {
+  const file = folderOf(t)
+  const misspelt = createSecret('key').replace(/.$/, (last) => last === 'A' ? 'Q' : 'A')
+  const each = (name: string, names: string, values: readonly string[], others: Variables = {}) => values.map((value): [string, Variables] => [names, { ...others, [name]: value }])
+
+  const wrong = [
+    ...each('PORT', 'PORT', ['x', '-1', '65536', '3000.5', '1e3', '0x10', ' 3000', '3000 ', '٣']),
+    ...each('HOST', 'HOST', ['a b', 'http://127.0.0.1', '127.0.0.1/8', '[::1]', 'a\nb']),
+    ...each('HOST', 'ISSUER HOST', ['0.0.0.0', '::', '192.0.2.1', 'app.example', '127.0.0.300']),
+    ...each('ISSUER', 'ISSUER', ['app.example', 'ftp://app.example', 'https://user@app.example', 'https://app.example?a', 'https://app.example#a', 'https://APP.example', 'https://app.example:443', 'https://', 'https:app.example', 'https://app.example\\@evil.test/', ' https://app.example']),
+    ...each('LOG_LEVEL', 'LOG_LEVEL', ['verbose', 'INFO', 'info ']),
+    // T20
+    ...each('TRUST_PROXY', 'TRUST_PROXY', ['1', '2', 'true', 'loopback', '*', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0', '10.0.0.1,1', 'app.example']),
+    ...each('CORS_ORIGINS', 'CORS_ORIGINS', ['*', 'null', 'true', 'app.example', 'https://app.example/', 'https://app.example/a', 'https://*.app.example', 'https://APP.example', 'https://app.example, *', 'https://app.example:443', 'ftp://app.example']),
+    ...each('KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY', ['short', 'no-id', base64(randomBytes(32)), `1:${base64(randomBytes(16))}`, `1:${base64(Buffer.alloc(32))}`, `a b:${base64(randomBytes(32))}`, [1, 2, 3].map((id) => encryptionKey(`${id}`)).join(), `${encryptionKey()},`]),
+    ...each('KEY_ENCRYPTION_KEY_FILE', 'KEY_ENCRYPTION_KEY KEY_ENCRYPTION_KEY_FILE', [file('key', encryptionKey())], { KEY_ENCRYPTION_KEY: encryptionKey() }),
+    ...each('KEY_ENCRYPTION_KEY_FILE', 'KEY_ENCRYPTION_KEY_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')]),
+    ...each('KEY_ENCRYPTION_KEY_FILE', 'KEY_ENCRYPTION_KEY', [file('nothing', ''), file('text', 'text')]),
+    ...each('DEMO_API_KEY', 'DEMO_API_KEY', ['short', 'x'.repeat(31), 'x'.repeat(513), `${'x'.repeat(40)} x`, `${'x'.repeat(40)}ä`, misspelt]),
+    ...each('DEMO_API_KEY', 'DEMO_API_KEY NODE_ENV', [DEMO_KEY], { NODE_ENV: 'production' }),
+    ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY NODE_ENV', [file('demo', DEMO_KEY)], { NODE_ENV: 'production' }),
+    ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY DEMO_API_KEY_FILE', [file('demo', DEMO_KEY)], { DEMO_API_KEY: DEMO_KEY }),
+    ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')])
+  ]
+  const told = await readAll(t, wrong.map(([, variables]) => variables))
+  for (const [index, [names, variables]] of wrong.entries()) checkLine(t, String(told[index]), names, variables)
+
+  const right = [
+    {},
+    Object.fromEntries(['HOST', 'PORT', 'ISSUER', 'DATA_DIR', 'KEYS_FILE', 'KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY_FILE', 'DEMO_API_KEY', 'DEMO_API_KEY_FILE', 'TRUST_PROXY', 'CORS_ORIGINS', 'LOG_LEVEL'].map((name) => [name, ''])),
+    ...['127.0.0.1', '127.8.9.10', '::1', 'localhost'].map((HOST) => ({ HOST })),
+    ...['0.0.0.0', '::', 'app.example'].map((HOST) => ({ HOST, ISSUER: 'https://app.example' })),
+    ...['0', '1', '65535'].map((PORT) => ({ PORT })),
+    ...['https://app.example', 'https://app.example/', 'http://[::1]:3000', 'https://app.example/a/b'].map((ISSUER) => ({ ISSUER })),
+    ...['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((LOG_LEVEL) => ({ LOG_LEVEL })),
+    ...['10.0.0.1', '10.0.0.0/8, 2001:db8::/32,', '::1'].map((TRUST_PROXY) => ({ TRUST_PROXY })),
+    ...['https://app.example', 'https://app.example, http://localhost:8080,'].map((CORS_ORIGINS) => ({ CORS_ORIGINS })),
+    ...[encryptionKey(), `${encryptionKey('2')}, ${encryptionKey('1')}`].map((KEY_ENCRYPTION_KEY) => ({ KEY_ENCRYPTION_KEY })),
+    { KEY_ENCRYPTION_KEY_FILE: file('key', `${encryptionKey()}\n`) },
+    ...[DEMO_KEY, createSecret('key'), 'x'.repeat(32), 'x'.repeat(512)].map((DEMO_API_KEY) => ({ DEMO_API_KEY }))
+  ]
+  t.strictSame(await readAll(t, right), right.map(() => 'taken'))
+})
+
+t.test('a wrong value stops the server with one line', async (t) => {
+  const file = folderOf(t)
+  const { d, ...publicHalf } = await generateKey('ES256')
+  t.ok(d !== undefined)
+  const jwks = (...keys: object[]) => JSON.stringify({ keys })
+
+  const wrong: Array<[string, Variables]> = [
+    ['PORT', { PORT: 'x' }],
+    ['HOST', { HOST: 'a b' }],
+    ['HOST', { HOST: 'nobody.invalid', ISSUER: 'https://app.example' }],
+    ['ISSUER HOST', { HOST: '0.0.0.0' }],
+    ['ISSUER', { ISSUER: 'app.example' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'verbose' }],
+    ['TRUST_PROXY', { TRUST_PROXY: '1' }],
+    ['CORS_ORIGINS', { CORS_ORIGINS: '*' }],
+    ['DATA_DIR', { DATA_DIR: join(file('plain', ''), 'data') }],
+    ['KEYS_FILE ENOENT', { KEYS_FILE: join(tmpdir(), 'there-is-no-such-file') }],
+    ['KEYS_FILE', { KEYS_FILE: file('other', jwks({ ...await generateKey('ES256'), fdt_flow: 'access' })) }],
+    ['KEYS_FILE', { KEYS_FILE: file('verifying', jwks({ ...publicHalf, fdt_flow: 'sessions' })) }],
+    ['KEY_ENCRYPTION_KEY', { KEY_ENCRYPTION_KEY: `1:${base64(randomBytes(16))}` }],
+    ['KEY_ENCRYPTION_KEY', { KEY_ENCRYPTION_KEY: `${encryptionKey('1')},${encryptionKey('1')}` }],
+    ['KEY_ENCRYPTION_KEY_FILE', { KEY_ENCRYPTION_KEY_FILE: tmpdir() }],
+    ['DEMO_API_KEY', { DEMO_API_KEY: 'short' }],
+    ['DEMO_API_KEY NODE_ENV', { DEMO_API_KEY: DEMO_KEY, NODE_ENV: 'production' }],
+    ['DEMO_API_KEY_FILE', { DEMO_API_KEY_FILE: tmpdir() }]
+  ]
+  // Two at a time: each one is a process that loads all of the server.
+  const queue = wrong.values()
+  await Promise.all([1, 2].map(async () => {
+    for (const [names, variables] of queue) await refuses(t, names, variables)
+  }))
+})
+
+t.test('a port that is in use', async (t) => {
+  const somebody = createServer().listen(0, '127.0.0.1')
+  await once(somebody, 'listening')
+  t.teardown(() => somebody.close())
+  const address = somebody.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  t.match(await refuses(t, 'PORT', { PORT: String(port) }), 'EADDRINUSE')
+})
+
+t.test('all that can be set, set', async (t) => {
+  const dataDir = newDataDir(t)
+  const file = folderOf(t)
+  const key = encryptionKey('2026')
+  const port = await freePort()
+  const { url, stdout, stderr, stop } = await startServer(t, {
+    dataDir,
+    env: {
+      HOST: 'localhost',
+      PORT: String(port),
+      ISSUER: 'https://app.example/tokens',
+      LOG_LEVEL: 'debug',
+      TRUST_PROXY: '127.0.0.0/8, ::1,2001:db8::/32',
+      CORS_ORIGINS: 'https://app.example, http://localhost:8080,',
+      KEY_ENCRYPTION_KEY: key,
+      DEMO_API_KEY_FILE: file('demo', `${DEMO_KEY}\n`),
+      KEYS_FILE: ''
+    }
+  })
+  t.ok(url.endsWith(`:${port}`))
+  const from = { 'x-forwarded-for': '192.0.2.77, 2001:db8::5' }
+  const token = await issue(url, DEMO_KEY, { contract: ['read', 'write'] }, { user_id: 'anna' }, from)
+  t.match(claimsOf(token), { iss: 'https://app.example/tokens', aud: 'https://app.example/tokens/viewer/default', azp: 'demo', sub: 'anna' })
+  t.equal((await read(url, token)).status, 200)
+  t.equal((await list(url, DEMO_KEY)).status, 200)
+  await t.rejects(issue(url, `${DEMO_KEY}x`, { contract: ['read'] }), /^no session: 401 /)
+  t.equal((await revoke(url, DEMO_KEY, { user_id: 'anna' })).status, 204)
+  t.equal((await read(url, token)).status, 401)
+  const last = await issue(url, DEMO_KEY, { contract: ['read'] })
+  t.equal(await stop(), 0)
+
+  t.match(stdout(), /"remoteAddress":"192\.0\.2\.77"/, 'the first address that is not a proxy of ours')
+  t.notMatch(stdout(), /API key of this server/, 'a known key is enough')
+  t.equal(stderr(), '')
+  for (const name of ['first-start.txt', 'key-encryption-key']) t.notOk(existsSync(join(dataDir, name)), `no ${name}`)
+
+  await t.test('a key encryption key that is not the one', async (t) => {
+    for (const variables of [{ KEY_ENCRYPTION_KEY: encryptionKey('2026') }, { KEY_ENCRYPTION_KEY: encryptionKey('2027') }]) {
+      await refuses(t, 'KEY_ENCRYPTION_KEY', variables, dataDir)
+    }
+    await refuses(t, 'KEY_ENCRYPTION_KEY', {}, dataDir)
+  })
+
+  await t.test('the one from a file, with a new one before it', async (t) => {
+    const { url, stop } = await startServer(t, { dataDir, env: { ISSUER: 'https://app.example/tokens', DEMO_API_KEY: DEMO_KEY, KEY_ENCRYPTION_KEY_FILE: file('keys', `${encryptionKey('2027')}, ${key}\n`) } })
+    t.equal((await read(url, last)).status, 200, 'the keys are the same')
+    t.equal(await stop(), 0)
+  })
+})
+
+const hasVersion6 = Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'))
+
+t.test('an address of version 6', { skip: hasVersion6 ? false : 'this machine has none' }, async (t) => {
+  const { url, stdout } = await startServer(t, { env: { HOST: '::1', DEMO_API_KEY: createSecret('key') } })
+  t.match(url, /^http:\/\/\[::1\]:\d+$/)
+  t.equal((await list(url, 'nobody')).status, 401)
+  t.match(stdout(), /"remoteAddress":"::1"/)
+})
+
+t.test('no log at all', async (t) => {
+  const port = await freePort()
+  const dataDir = newDataDir(t)
+  const program = startProgram(t, process.execPath, [SERVER], { env: { PORT: String(port), DATA_DIR: dataDir, LOG_LEVEL: 'silent' } })
+  await until(() => program.stdout().includes('first-start.txt'))
+  t.equal((await list(`http://127.0.0.1:${port}`, 'nobody')).status, 401)
+  program.process.kill('SIGTERM')
+  t.equal(await program.ended, 0)
+  t.equal(program.output(), `\nThe API key of this server, and commands to try it, are in ${join(dataDir, 'first-start.txt')}\n\n`)
+})
+
+t.test('a data folder that others made', async (t) => {
+  const dataDir = newDataDir(t)
+  mkdirSync(dataDir)
+  const { url } = await startServer(t, { dataDir, env: { DEMO_API_KEY: DEMO_KEY } })
+  t.equal((await list(url, DEMO_KEY)).status, 200)
+})
