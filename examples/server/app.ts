@@ -15,6 +15,7 @@ import { withDemoKey } from './api-keys.ts'
 import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
 import { type Environment, namingVariable } from './environment.ts'
+import { sharedIssuer } from './issuer.ts'
 import { readOrCreate } from './secret-file.ts'
 
 export interface ExampleServer {
@@ -30,7 +31,7 @@ export interface ExampleServer {
 
 /** Everything but listening. Closing the app closes the store and the keys. */
 export async function createServer (environment: Environment): Promise<ExampleServer> {
-  const { dataDir, issuer } = environment
+  const { dataDir } = environment
   const store = await namingVariable('DATA_DIR', async () => {
     await mkdir(dataDir, { recursive: true, mode: 0o700 })
     return await openLmdbStore({ path: join(dataDir, 'store') })
@@ -38,6 +39,7 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   // At the start it is thrown as well.
   let report: (error: Error) => void = () => {}
   const keys = await openKeys(environment, store, (error) => report(error))
+  const issuer = environment.issuerIsDefault ? await sharedIssuer(store, environment.issuer) : environment.issuer
   const registry = createApiKeyRegistry({ store })
   const credentials = withDemoKey(registry, environment.demoApiKey)
 

@@ -10,6 +10,8 @@ export interface Environment {
   host: string
   port: number
   issuer: string
+  /** Nobody said who issues: then it is whoever started first on the data folder. */
+  issuerIsDefault: boolean
   dataDir: string
   logLevel: string
   trustProxy: string[]
@@ -65,6 +67,7 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     host,
     port,
     issuer: readIssuer(read('ISSUER'), host, port),
+    issuerIsDefault: read('ISSUER') === '',
     dataDir: resolve(read('DATA_DIR', join(packageRoot, 'data'))),
     logLevel,
     trustProxy: readList(read('TRUST_PROXY'), isAddressRange, 'TRUST_PROXY', 'must be a list of addresses and CIDRs, such as 10.0.0.0/8,::1 (a number or "true" would believe what anybody claims)'),

@@ -74,7 +74,10 @@ export function importKey (input: KeyInput, { needPrivate = false }: ImportOptio
 
 /** Whether two keys are one, whatever they are called and for whichever algorithm. */
 export function isSameKey (one: RingKey, other: RingKey): boolean {
-  return one.verifyKey.equals(other.verifyKey)
+  // Comparing keys of two types leaves an error behind in OpenSSL, at which a later import of a good key fails (Node.js 22, 24).
+  return one.verifyKey.type === other.verifyKey.type &&
+    one.verifyKey.asymmetricKeyType === other.verifyKey.asymmetricKeyType &&
+    one.verifyKey.equals(other.verifyKey)
 }
 
 function importSigner (signer: Signer): RingKey {

@@ -1,12 +1,15 @@
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { createApiKeyRegistry, parseSecret } from '../../lib/credentials/index.ts'
+import { openLmdbStore } from '../../lib/stores/lmdb.ts'
 import { claimsOf, headerOf, issue, list, read, revoke } from '../support/example-client.ts'
-import { apiKeys, CLI, type ExampleServer, findKey, firstKey, newDataDir, run, startServer, until } from '../support/example-server.ts'
+import { apiKeys, CLI, type ExampleServer, findKey, firstKey, freePort, newDataDir, run, startServer, until } from '../support/example-server.ts'
 
-/** Two servers that start at the same moment. Both are at port 0 to their issuer, so they are one to their tokens. */
+/** Two servers that start at the same moment, each on a port of its own. Nobody tells them who issues. */
 async function startTwo (t: Test, dataDir = newDataDir(t)): Promise<[ExampleServer, ExampleServer]> {
-  return await Promise.all([startServer(t, { dataDir }), startServer(t, { dataDir })])
+  const start = async () => await startServer(t, { dataDir, env: { PORT: String(await freePort()) } })
+  return await Promise.all([start(), start()])
 }
 
 async function statuses (servers: readonly ExampleServer[], token: string): Promise<number[]> {
@@ -31,6 +34,52 @@ t.test('processes that start together on an empty folder agree', async (t) => {
     t.equal((await apiKeys(t, dataDir, 'list') as unknown[]).length, 1, 'there is one key')
     for (const server of servers) t.equal(server.stderr(), '')
     t.strictSame(readdirSync(dataDir).sort(), ['first-start.txt', 'key-encryption-key', 'store'], 'and nothing lies around')
+  }
+})
+
+// Whole servers are seldom within a millisecond of each other, so here is the same without the rest of them.
+const FIRST_STARTS = `
+  import { randomBytes } from 'node:crypto'
+  import { join } from 'node:path'
+  import { createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
+  import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
+  import { firstStart } from './dist/examples/server/first-start.js'
+  import { readOrCreate } from './dist/examples/server/secret-file.js'
+  const [folders, at] = JSON.parse(process.argv[1])
+  const outcomes = []
+  for (const [index, dataDir] of folders.entries()) {
+    const store = await openLmdbStore({ path: join(dataDir, 'store') })
+    while (Date.now() < at + index * 100);
+    const secret = await readOrCreate(join(dataDir, 'secret'), () => randomBytes(32).toString('base64'))
+    const notice = await firstStart({ registry: createApiKeyRegistry({ store }), store, dataDir, url: 'http://127.0.0.1:3000', terminal: true })
+    outcomes.push({ secret, notice })
+    await store.close()
+  }
+  console.log(JSON.stringify(outcomes))
+`
+
+t.test('first starts at the same moment', async (t) => {
+  const folders = Array.from({ length: 12 }, () => newDataDir(t))
+  for (const folder of folders) mkdirSync(folder)
+  const at = Date.now() + 1500
+  const programs = await Promise.all([1, 2, 3].map(() => run(t, process.execPath, ['--input-type=module', '--eval', FIRST_STARTS, JSON.stringify([folders, at])])))
+  const outcomes = programs.map(({ code, stdout, stderr }) => {
+    t.equal(code, 0, stderr)
+    return JSON.parse(stdout) as Array<{ secret: string, notice?: string }>
+  })
+
+  for (const [index, dataDir] of folders.entries()) {
+    const here = outcomes.map((outcome) => outcome[index])
+    t.equal(new Set(here.map((outcome) => outcome?.secret)).size, 1, 'one secret, that all of them read')
+    const notices = here.flatMap((outcome) => outcome?.notice ?? [])
+    t.equal(notices.length, 1, 'one key is shown')
+    const store = await openLmdbStore({ path: join(dataDir, 'store') })
+    const registry = createApiKeyRegistry({ store })
+    const keys = []
+    for await (const { id } of registry.list()) keys.push(id)
+    t.strictSame(keys, [parseSecret(String(findKey(String(notices[0]))))?.id], 'and no other one was left')
+    await store.close()
+    t.strictSame(readdirSync(dataDir).sort(), ['secret', 'store'])
   }
 })
 

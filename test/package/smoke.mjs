@@ -5,13 +5,12 @@
  * `node test/package/smoke.mjs` prints a line per check and ends with an error at the first one that fails.
  */
 import { strict as assert } from 'node:assert'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
-const NODE_LINES = [20, 22, 24]
+import { npm, provideNodes } from './nodes.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = join(here, '..', '..')
@@ -23,7 +22,7 @@ const peers = Object.keys(manifest.peerDependencies).filter((name) => !optionalP
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'fastify-doc-tokens-smoke-')))
 try {
   const tarball = pack()
-  const nodes = provideNodes()
+  const nodes = provideNodes(makeFolder('nodes'))
   const full = install('full', tarball, [...peers, ...optionalPeers, 'typescript', '@types/node'])
   const bare = install('bare', tarball, peers)
 
@@ -60,16 +59,6 @@ function pack () {
   }
   pass(`${filename}: ${packed.length} files`)
   return join(work, filename)
-}
-
-/** This Node.js, and the newest of the other lines from the registry, where each platform has a package with the binary. */
-function provideNodes () {
-  const own = Number(process.versions.node.split('.')[0])
-  const others = NODE_LINES.filter((line) => line !== own)
-  const platform = process.platform === 'win32' ? 'win' : process.platform
-  const folder = makeFolder('nodes')
-  npm(folder, 'install', ...others.map((line) => `node-${line}@npm:node-${platform}-${process.arch}@${line}`))
-  return NODE_LINES.map((line) => line === own ? process.execPath : join(folder, 'node_modules', `node-${line}`, 'bin', 'node'))
 }
 
 /** A folder of a user, with the package and the named others in the versions that this project is tested with. */
@@ -130,14 +119,6 @@ function makeFolder (name) {
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: `smoke-${name}`, private: true, type: 'module' }))
   return folder
-}
-
-function npm (folder, ...args) {
-  const options = { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'pipe'], shell: process.platform === 'win32' }
-  // An outer npm hands its own settings on; a user's folder has none of them.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(?!config_(cache|registry|userconfig)$)/i.test(name)))
-  const flags = args[0] === 'install' ? ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'] : []
-  return execFileSync('npm', [...args.slice(0, 1), ...flags, ...args.slice(1)], { ...options, env })
 }
 
 /** What the command printed. A word on standard error, a warning say, is a failure too. */
