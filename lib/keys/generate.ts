@@ -1,8 +1,8 @@
-import { generateKeyPair, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { generateKeyPair, randomBytes, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { UnusableKeyError } from '../errors.ts'
 import { importKey, KEY_ALGORITHMS } from './key-material.ts'
-import { type KeyAlgorithm } from './key-ring.ts'
+import { type JsonWebKey, type KeyAlgorithm } from './key-ring.ts'
 
 const RSA_BITS = 2048
 

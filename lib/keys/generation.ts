@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { type JsonWebKey } from 'node:crypto'
 import { importKey } from './key-material.ts'
-import { type KeyAlgorithm, type RingKey } from './key-ring.ts'
+import { type JsonWebKey, type KeyAlgorithm, type RingKey } from './key-ring.ts'
 import { type Sealer } from './seal.ts'
 
 /** A key of a stored ring. Times are milliseconds since the Unix epoch. */

@@ -1,9 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
-import { type JsonWebKey } from 'node:crypto'
 import { InvalidOptionError, NoSigningKeyError, UnusableKeyError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { importKey, isSameKey } from './key-material.ts'
-import { type KeyRing, type RingKey } from './key-ring.ts'
+import { type JsonWebKey, type KeyRing, type RingKey } from './key-ring.ts'
 import { canSign, distinctKeys } from './local-ring.ts'
 import { checkPollInterval, follow } from './look.ts'
 

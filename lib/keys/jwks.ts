@@ -1,6 +1,6 @@
-import { createHash, type JsonWebKey } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { UnusableKeyError } from '../errors.ts'
-import { type KeyRing, type RingKey } from './key-ring.ts'
+import { type JsonWebKey, type KeyRing, type RingKey } from './key-ring.ts'
 
 /** A public half as others see it: RFC 7517, section 4. */
 export interface PublicJwk extends JsonWebKey {

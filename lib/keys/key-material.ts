@@ -1,8 +1,8 @@
-import { createHmac, createPrivateKey, createPublicKey, createSecretKey, KeyObject, sign, verify, type JsonWebKey } from 'node:crypto'
+import { createHmac, createPrivateKey, createPublicKey, createSecretKey, KeyObject, sign, verify } from 'node:crypto'
 import { UnusableKeyError } from '../errors.ts'
 import { decodeBase64url } from '../tokens/base64url.ts'
 import { jwkThumbprint } from './jwks.ts'
-import { type KeyAlgorithm, type RingKey, type Signer } from './key-ring.ts'
+import { type JsonWebKey, type KeyAlgorithm, type RingKey, type Signer } from './key-ring.ts'
 import { checkRsa, checkSecret } from './strength.ts'
 
 /** A key as a host has it. */

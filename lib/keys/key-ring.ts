@@ -1,4 +1,22 @@
-import { type JsonWebKey, type KeyObject } from 'node:crypto'
+import { type KeyObject } from 'node:crypto'
+
+/** A key as RFC 7517 writes it. Node.js has this type too, in a place that depends on the release of its types. */
+export interface JsonWebKey {
+  kty?: string
+  crv?: string
+  x?: string
+  y?: string
+  d?: string
+  n?: string
+  e?: string
+  p?: string
+  q?: string
+  dp?: string
+  dq?: string
+  qi?: string
+  k?: string
+  [member: string]: unknown
+}
 
 /** One key has one algorithm (RFC 8725, section 3.1). `EdDSA` is Ed25519. */
 export type KeyAlgorithm = 'HS256' | 'ES256' | 'EdDSA' | 'RS256' | 'PS256'

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
+import { isSameKey } from '../keys/key-material.ts'
 import { type KeyRing } from '../keys/key-ring.ts'
 import { NAME_PATTERN } from '../schemas/scalars.ts'
 import { type TokenStore } from '../stores/token-store.ts'
@@ -22,7 +23,7 @@ export interface DocumentSessionsOptions<Permission extends string = DefaultPerm
   permissions?: readonly Permission[]
   /** Seconds that a session lives when nobody says. Default is `3600`, or `maxLifetime` when that is less. */
   defaultLifetime?: number
-  /** Most seconds that a session lives; a token that claims more ends then. Default is `86400`. */
+  /** Most seconds that a session lives, when it is issued from now on. Default is `86400`. */
   maxLifetime?: number
   /** Seconds by which the clocks of issuer and guard may differ, at most `60`. Default is `0`. */
   clockTolerance?: number
@@ -105,9 +106,9 @@ function checkRing (option: string, ring: KeyRing): void {
 
 function checkDocumentEngineKeys (ring: KeyRing, keys: KeyRing): void {
   checkRing('documentEngineKeys', ring)
-  const { algorithm, kid } = ring.signing()
+  const { algorithm } = ring.signing()
   if (algorithm !== 'RS256' && algorithm !== 'ES256') throw new InvalidOptionError('documentEngineKeys', 'must sign with RS256 or ES256')
-  if (ring === keys || keys.get(kid) !== undefined) throw new InvalidOptionError('documentEngineKeys', 'must not share a key with keys: one key, one use')
+  if (ring.list().some((key) => keys.list().some((other) => isSameKey(key, other)))) throw new InvalidOptionError('documentEngineKeys', 'must not share a key with keys: one key, one use')
 }
 
 function isStore (store: TokenStore): boolean {

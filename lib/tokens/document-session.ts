@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import {
   InvalidTokenError, SessionNotFoundError, SessionTooLargeError, TokenExpiredError, TokenRevokedError, InvalidRequestError
@@ -129,7 +130,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
   const engineOf = keyEngines(createEngine, TYP)
   const plainEngineOf = keyEngines(createEngine, 'JWT')
   const claimsCheck = TypeCompiler.Compile(SessionClaimsSchema)
-  const revocations = createRevocations(settings.store, `session/${name}`)
+  const revocations = createRevocations({ store: settings.store, prefix: `session/${name}`, maxLifetime: maxLifetime * 1000, now })
   const cache = createVerifiedCache<Verified<Permission>>(settings.cacheBytes)
 
   // So that the first request is as quick as the next.
@@ -163,6 +164,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
       ...(serverUrl !== undefined && { server_url: serverUrl })
     }
     const engine = await engineOf(keys.signing())
+    await revocations.announceLifetime()
     const token = await engine.sign(claims)
     if (token.length > MAX_SESSION_TOKEN_LENGTH) throw new SessionTooLargeError(String(MAX_SESSION_TOKEN_LENGTH))
     return { token, jti, expiresAt }
@@ -200,7 +202,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     const key = await keyOf(token)
     const claims = await verifySignature(key, token)
     if (!claimsCheck.Check(claims) || claims.iss !== issuer || claims.aud !== audience || !isUuidv7(claims.jti)) throw new InvalidTokenError()
-    const session = toSession<Permission>(claims, maxLifetime)
+    const session = toSession<Permission>(claims)
     const verified = { key, session, revocationKeys: revocations.keys(session) }
     cache.set(token, verified)
     return verified
@@ -246,21 +248,19 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     verify,
     revoke: async (target, issuedBy) => {
       const { jti, expiresAt } = typeof target === 'string' ? await find(target, issuedBy) : checkReference(target)
-      // A second more than the guards could need: `exp` is whole seconds.
-      const ttl = expiresAt * 1000 - now() + tolerance + 1000
-      if (ttl > 1000) await revocations.revoke(jti, ttl)
+      await revocations.revoke(jti, expiresAt * 1000)
     },
-    revokeAll: async (target, { before = now() } = {}) => {
-      checkTarget(target)
-      if (!Number.isFinite(before) || before < 0 || before > now()) throw new InvalidRequestError('before must be milliseconds since 1970-01-01T00:00:00Z, not in the future')
-      const time = Math.floor(before)
-      const ttl = time + maxLifetime * 1000 - now() + tolerance + 1000
-      if (ttl > 1000) await revocations.revokeAll(target, time, ttl)
+    revokeAll: async (target, { before } = {}) => {
+      const time = before === undefined ? now() : before
+      if (!Number.isFinite(time) || time < 0 || time > now()) throw new InvalidRequestError('before must be milliseconds since 1970-01-01T00:00:00Z, not in the future')
+      await revocations.revokeAll(checkTarget(target), Math.floor(time))
+      // So that a session which is issued next is not of the millisecond that ended.
+      if (before === undefined) await sleep(2)
     }
   })
 }
 
-function toSession<Permission extends string> (claims: SessionClaims, maxLifetime: number): DocumentSession<Permission> {
+function toSession<Permission extends string> (claims: SessionClaims): DocumentSession<Permission> {
   const documents = claims.allowed_documents.map(({ document_id: id, document_permissions: permissions }) =>
     // Names that left the vocabulary since are no harm: no guard asks for them.
     Object.freeze({ id, permissions: Object.freeze(permissions as Permission[]) }))
@@ -272,8 +272,7 @@ function toSession<Permission extends string> (claims: SessionClaims, maxLifetim
     ...(claims.owner !== undefined && { owner: claims.owner }),
     documents: Object.freeze(documents),
     issuedAt: uuidv7Time(claims.jti),
-    // Entries that end many sessions live for `maxLifetime`: no token may outlive them, whatever it claims.
-    expiresAt: Math.min(claims.exp, claims.iat + maxLifetime),
+    expiresAt: claims.exp,
     ...(claims.nbf !== undefined && { notBefore: claims.nbf }),
     ...(claims.allowed_origins !== undefined && { allowedOrigins: Object.freeze(claims.allowed_origins) }),
     ...(claims.server_url !== undefined && { serverUrl: claims.server_url })
@@ -285,9 +284,12 @@ function checkReference (reference: SessionReference): SessionReference {
   return reference
 }
 
-function checkTarget (target: RevocationTarget): void {
+/** A copy without the members that are `undefined`. */
+function checkTarget (target: RevocationTarget): RevocationTarget {
   const entries = typeof target === 'object' && target !== null ? Object.entries(target).filter(([, value]) => value !== undefined) : []
   const names = entries.map(([name]) => name).sort().join()
   const known = ['subject', 'credential', 'owner', 'credential,subject'].includes(names)
   if (!known || !entries.every(([, value]) => typeof value === 'string' && value !== '')) throw new InvalidRequestError('revokeAll takes { subject }, { subject, credential }, { credential } or { owner }')
+  // Its names were just checked.
+  return Object.fromEntries(entries) as RevocationTarget
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { StoreUnavailableError } from '../errors.ts'
 import { orOutage } from '../stores/outage.ts'
-import { STORE_FORMAT, type TokenStore } from '../stores/token-store.ts'
+import { MAX_TTL, STORE_FORMAT, type TokenStore } from '../stores/token-store.ts'
 
 /** What a token says of itself that can end it. */
 export interface Revocable {
@@ -17,28 +17,45 @@ export type RevocationTarget =
   | { credential: string }
   | { owner: string }
 
-/** Tokens that were ended early. An entry lives as long as the last token that it covers. */
+/** Tokens that were ended early. An entry lives as long as the last token that it covers, whoever issued it. */
 export interface Revocations {
   /** The store keys that speak about a token. They depend on the token alone, so they can be kept beside it. */
   keys (token: Revocable): string[]
   /** Whether one of the entries under `keys` ends a token that was issued at `issuedAt` (milliseconds). */
   isRevoked (keys: readonly string[], issuedAt: number): Promise<boolean>
-  /** Ends one token, for `ttl` milliseconds. */
-  revoke (jti: string, ttl: number): Promise<void>
-  /** Ends all tokens of `target` issued at `before` or earlier (milliseconds), for `ttl` milliseconds. */
-  revokeAll (target: RevocationTarget, before: number, ttl: number): Promise<void>
+  /**
+   * To be awaited before a token is signed. Says in the store, once per process, how long tokens may live, so
+   * that a process which was told of a shorter life does not forget too early what it ended.
+   */
+  announceLifetime (): Promise<void>
+  /** Ends one token, which expires at `expiresAt` (milliseconds). */
+  revoke (jti: string, expiresAt: number): Promise<void>
+  /** Ends all tokens of `target` issued at `before` or earlier (milliseconds). */
+  revokeAll (target: RevocationTarget, before: number): Promise<void>
+}
+
+export interface RevocationsOptions {
+  /** Where the entries live. Each write waits for the disk. */
+  store: TokenStore
+  /** Separates the tokens of one instance of a flow from all others, such as `session/default`. */
+  prefix: string
+  /** Milliseconds that a token of this process lives at most. */
+  maxLifetime: number
+  /** Current time in milliseconds since the Unix epoch. */
+  now: () => number
 }
 
 /** How often a change meets another one before it is called an outage. Each time the entry rose, so few suffice. */
 const ATTEMPTS = 32
 
-/**
- * @param store Where the entries live. Each write waits for the disk.
- * @param prefix Separates the tokens of one instance of a flow from all others, such as `session/default`.
- */
-export function createRevocations (store: TokenStore, prefix: string): Revocations {
+/** Milliseconds: the greatest tolerance that a guard may have, and the second that `exp` is rounded to. */
+const MARGIN = 61_000
+
+export function createRevocations ({ store, prefix, maxLifetime, now }: RevocationsOptions): Revocations {
+  const lifetimeKey = `${prefix}/lifetime`
   const jtiKey = (jti: string): string => `${prefix}/revoked/${jti}`
   const beforeKey = (...parts: readonly string[]): string => `${prefix}/before/${digestParts(parts)}`
+  let announced: Promise<void> | undefined
 
   function targetKey (target: RevocationTarget): string {
     if ('owner' in target) return beforeKey('owner', target.owner)
@@ -46,20 +63,21 @@ export function createRevocations (store: TokenStore, prefix: string): Revocatio
     return target.credential === undefined ? beforeKey('subject', target.subject) : beforeKey('subject-of', target.credential, target.subject)
   }
 
-  async function readTime (key: string): Promise<{ entry: Uint8Array | undefined, time: number }> {
-    const entry = await store.get(key)
-    return { entry, time: entry === undefined ? -1 : decodeTime(entry) }
-  }
-
-  async function raise (key: string, before: number, ttl: number): Promise<void> {
+  /** Writes `time` unless what is there is as late or later. */
+  async function raise (key: string, time: number, ttl: { ttl?: number }): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { entry, time } = await readTime(key)
-      if (time >= before) return
-      const value = encodeTime(before)
-      const options = { ttl, durable: true }
+      const entry = await store.get(key)
+      if (entry !== undefined && decodeTime(entry) >= time) return
+      const value = encodeTime(time)
+      const options = { ...ttl, durable: true }
       if (entry === undefined ? await store.add(key, value, options) : await store.replace(key, entry, value, options)) return
     }
     throw new StoreUnavailableError()
+  }
+
+  async function longestLifetime (): Promise<number> {
+    const entry = await store.get(lifetimeKey)
+    return entry === undefined ? maxLifetime : Math.max(maxLifetime, decodeTime(entry))
   }
 
   return {
@@ -75,9 +93,23 @@ export function createRevocations (store: TokenStore, prefix: string): Revocatio
       const entries = await Promise.all(keys.map((key) => store.get(key)))
       return entries.some((entry) => entry !== undefined && decodeTime(entry) >= issuedAt)
     }),
-    // The end of time, so that reading an entry is one and the same for both kinds.
-    revoke: (jti, ttl) => orOutage(() => store.set(jtiKey(jti), encodeTime(END_OF_TIME), { ttl, durable: true })),
-    revokeAll: (target, before, ttl) => orOutage(() => raise(targetKey(target), before, ttl))
+    announceLifetime: () => {
+      announced ??= orOutage(() => raise(lifetimeKey, maxLifetime, {})).catch((error) => {
+        announced = undefined
+        throw error
+      })
+      return announced
+    },
+    revoke: async (jti, expiresAt) => {
+      const ttl = Math.min(expiresAt + MARGIN - now(), MAX_TTL)
+      // The end of time, so that reading an entry is one and the same for both kinds.
+      if (ttl > 0) await orOutage(() => store.set(jtiKey(jti), encodeTime(END_OF_TIME), { ttl, durable: true }))
+    },
+    revokeAll: (target, before) => orOutage(async () => {
+      // Read after `before` was taken: who issued by then has announced how long that lives.
+      const ttl = before + await longestLifetime() + MARGIN - now()
+      if (ttl > 0) await raise(targetKey(target), before, { ttl })
+    })
   }
 }
 

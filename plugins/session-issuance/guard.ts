@@ -1,11 +1,11 @@
-import { type FastifyReply, type FastifyRequest } from 'fastify'
+import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
 import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
 import { isOrigin } from '../../lib/tokens/document-session-options.ts'
 import { type DocumentSession, type DocumentSessionsCore } from '../../lib/tokens/document-session.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'
-import { type CodedError, isCodedError, logRefusal, sendRefusal } from '../shared/refusals.ts'
+import { type CodedError, isRefusal, logRefusal, sendRefusal } from '../shared/refusals.ts'
 
 /** Which document a request is about. Just one of the three. */
 export type DocumentResolver<Request> =
@@ -27,12 +27,17 @@ export type GuardOptions<Request> = DocumentResolver<Request> & {
   cookie?: string
   /** With `cookie`: origins besides the issuer's and the request's own whose pages may change something. */
   trustedOrigins?: readonly string[]
-  /** Answers a refusal in place of the guard, or throws. When it does neither, the guard answers. */
+  /** Answers a refusal in place of the guard and returns `reply`, or throws. When it does neither, the guard answers. */
   onRefused?: (error: CodedError, request: Request, reply: FastifyReply) => unknown
 }
 
-/** A hook for `onRequest`, or `preHandler` where the resolver reads the body. Sets `request.documentSession`. */
-export type DocumentSessionGuard<Request> = (request: Request, reply: FastifyReply) => Promise<FastifyReply | undefined>
+/**
+ * A hook for `onRequest`, or `preHandler` where the resolver reads the body. Sets `request.documentSession`.
+ *
+ * It takes a callback, which it never calls for a refusal that was answered. After an async hook Fastify goes on to
+ * the handler when the client hangs up while an `onSend` hook of the host's still holds the answer back.
+ */
+export type DocumentSessionGuard<Request> = (request: Request, reply: FastifyReply, done: HookHandlerDoneFunction) => void
 
 /** Permissions, all of which are required, and then the options. */
 export type GuardArguments<Permission extends string, Request> = [Permission, ...Permission[], GuardOptions<Request>]
@@ -71,17 +76,31 @@ export function createGuard<Permission extends string, Request extends FastifyRe
     return session
   }
 
-  return async (request, reply) => {
-    try {
+  async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
+    logRefusal(request, error)
+    const answered = onRefused?.(error, request, reply)
+    // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
+    if (answered === reply) return
+    await answered
+    if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply)
+  }
+
+  return (request, reply, done) => {
+    const pass = (session: DocumentSession<Permission>): void => {
       // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
-      request.documentSession = await admit(request) as unknown as FastifyRequest['documentSession']
-    } catch (error) {
-      // What the host's own resolver throws is the host's.
-      if (!isCodedError(error)) throw error
-      logRefusal(request, error)
-      await onRefused?.(error, request, reply)
-      return reply.sent ? reply : sendRefusal(error, reply)
+      request.documentSession = session as unknown as FastifyRequest['documentSession']
+      done()
     }
+    // What the host's own functions throw is the host's. Without an error `done` would let the request pass.
+    const refuse = async (thrown: unknown): Promise<void> => {
+      try {
+        if (thrown instanceof Error && !isRefusal(thrown)) throw thrown
+        await answer(isRefusal(thrown) ? thrown : new InsufficientPermissionError({ cause: thrown }), request, reply)
+      } catch (error) {
+        done(error instanceof Error ? error : new InsufficientPermissionError({ cause: error }))
+      }
+    }
+    admit(request).then(pass, refuse)
   }
 }
 

@@ -32,10 +32,20 @@ const CHALLENGES: Readonly<Record<string, string>> = {
 /** Seconds after which a request that met an outage may come back. */
 const OUTAGE_RETRY_AFTER = '1'
 
+/** Whether an error is of this package, and so a refusal that a guard answers. */
+export function isRefusal (error: unknown): error is CodedError {
+  return hasCode(error) && error.code.startsWith('FDT_')
+}
+
+/** Whether an error is of this package or of Fastify. */
 export function isCodedError (error: unknown): error is CodedError {
+  return hasCode(error) && /^F(?:DT|ST)_/.test(error.code)
+}
+
+function hasCode (error: unknown): error is CodedError {
   return error instanceof Error &&
-    'code' in error && typeof error.code === 'string' && /^F(?:DT|ST)_/.test(error.code) &&
-    'statusCode' in error && typeof error.statusCode === 'number'
+    'code' in error && typeof error.code === 'string' &&
+    'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400
 }
 
 /** An outage is logged with its cause, which a client never sees; a refusal by its code alone. */
@@ -58,6 +68,11 @@ export function sendRefusal (error: CodedError, reply: FastifyReply): FastifyRep
     statusCode,
     code: error.code,
     error: STATUS_CODES[statusCode],
-    message: error.message
+    message: messageOf(error)
   }))
+}
+
+/** Ours, and those of our validator, hold nothing that a stranger sent. Of Fastify's own, older releases repeat a content type. */
+function messageOf ({ code, statusCode, message }: CodedError): string {
+  return code.startsWith('FDT_') || code === 'FST_ERR_VALIDATION' ? message : `${STATUS_CODES[statusCode]}`
 }

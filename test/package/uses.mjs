@@ -26,6 +26,13 @@ export const flows = {
       payload: { allowed_documents: [{ document_id: 'contract', document_permissions: ['read'] }] }
     })
     assert.equal(answer.statusCode, 201, answer.body)
+    for (const payload of ['{', '[]', '{"exp":1,"exp":1}', '{"__proto__":1}', '['.repeat(100) + ']'.repeat(100), Buffer.of(0x22, 0xff, 0x22)]) {
+      const refused = await app.inject({ method: 'POST', url: '/viewer/sessions', headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' }, payload })
+      assert.equal(refused.statusCode, 400, refused.body)
+    }
+    const type = 'text/x-secret'
+    const untyped = await app.inject({ method: 'POST', url: '/viewer/sessions', headers: { authorization: `Bearer ${secret}`, 'content-type': type }, payload: '{}' })
+    assert.deepEqual([untyped.statusCode, untyped.body.includes(type)], [415, false])
     const headers = { authorization: `Bearer ${answer.json().jwt}` }
     assert.equal((await app.inject({ url: '/documents/contract', headers })).statusCode, 200)
     assert.equal((await app.inject({ url: '/documents/handbook', headers })).statusCode, 403)

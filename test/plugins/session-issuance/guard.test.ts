@@ -324,6 +324,10 @@ t.test('which document: resolvers', async (t) => {
   app.get('/any', { onRequest: sessions.require('read', { anyDocument: true }) }, async () => 'passed')
   app.get('/any-write', { onRequest: sessions.require('write', { anyDocument: true }) }, async () => 'passed')
   app.get('/broken', { onRequest: sessions.require('read', { documentId: () => { throw Object.assign(new Error('mine'), { statusCode: 418 }) } }) }, async () => 'passed')
+  const throwing = (thrown: unknown) => sessions.require('read', { documentId: () => { throw thrown } })
+  app.get('/throws-nothing', { onRequest: throwing(undefined) }, async () => 'passed')
+  app.get('/throws-text', { onRequest: throwing('text') }, async () => 'passed')
+  app.get('/throws-ok', { onRequest: throwing(Object.assign(new Error('x'), { code: 'FST_X', statusCode: 200 })) }, async () => 'passed')
   app.post<{ Body: { id: string } }>('/body', { preHandler: sessions.require('read', { documentId: (request) => (request.body as { id: string }).id }) }, async () => 'passed')
 
   const ask = (url: string) => app.inject({ url, headers: { authorization: `Bearer ${token}` } })
@@ -337,6 +341,9 @@ t.test('which document: resolvers', async (t) => {
   t.equal((await ask('/any')).statusCode, 200)
   t.strictSame(refusal(await ask('/any-write')), FORBIDDEN)
   t.equal((await ask('/broken')).statusCode, 418, 'what the host throws is the host\'s')
+  t.strictSame(refusal(await ask('/throws-nothing')), FORBIDDEN)
+  t.strictSame(refusal(await ask('/throws-text')), FORBIDDEN)
+  t.equal((await ask('/throws-ok')).statusCode, 500, 'an error is never an answer of 200')
 
   for (const [id, status] of [['a', 200], ['b', 403]] as const) {
     const reply = await app.inject({ method: 'POST', url: '/body', headers: { authorization: `Bearer ${token}` }, payload: { id } })
@@ -417,6 +424,8 @@ t.test('onRefused', async (t) => {
   app.get('/own/:id', { onRequest: sessions.require('read', { param: 'id', onRefused: (error, _request, reply) => reply.code(418).send({ mine: error.code }) }) }, async () => 'passed')
   app.get('/throws/:id', { onRequest: sessions.require('read', { param: 'id', onRefused: (error) => { throw error } }) }, async () => 'passed')
   app.get('/silent/:id', { onRequest: sessions.require('read', { param: 'id', onRefused: () => undefined }) }, async () => 'passed')
+  app.get('/nothing/:id', { onRequest: sessions.require('read', { param: 'id', onRefused: async () => { throw undefined } }) }, async () => 'passed') // eslint-disable-line no-throw-literal -- a host may
+  app.get('/later/:id', { onRequest: sessions.require('read', { param: 'id', onRefused: async (error, _request, reply) => { await reply.code(418).send({ mine: error.code }) } }) }, async () => 'passed')
   app.get('/plain/:id', { onRequest: sessions.require('read', { param: 'id' }), schema: { response: { '4xx': { type: 'object', properties: {} } } } }, async () => 'passed')
 
   const own = await app.inject('/own/a')
@@ -424,6 +433,8 @@ t.test('onRefused', async (t) => {
   const thrown = await app.inject('/throws/a')
   t.strictSame([thrown.statusCode, thrown.json()], [499, { mine: 'FDT_MISSING_TOKEN' }])
   t.equal(thrown.headers['www-authenticate'], undefined, 'nothing of ours is left behind when it throws')
+  t.equal((await app.inject('/later/a')).statusCode, 418, 'it may be async')
+  t.strictSame((await app.inject('/nothing/a')).json(), { mine: 'FDT_INSUFFICIENT_PERMISSION' }, 'who throws nothing at all does not let anybody pass')
   t.equal((await app.inject('/silent/a')).json().code, 'FDT_MISSING_TOKEN', 'silence does not let anybody pass')
   t.strictSame(refusal(await app.inject('/plain/a')), { status: 401, code: 'FDT_MISSING_TOKEN', challenge: 'Bearer', cache: 'no-store', complete: true }, 'neither handler nor schema of the host changes the refusal')
 })

@@ -60,6 +60,8 @@ t.test('each bad option throws at registration (T4, T10)', async (t) => {
     ...[undefined, null, {}, [], 'key', async () => undefined].map((value): [string, object] => ['credentials', { credentials: value }]),
     ...['api', '/api/', '/a b', '/:tenant', 1, null].map((prefix): [string, object] => ['prefix', { prefix }]),
     ...['user_id', ['sub'], [1], null].map((optionalMembers): [string, object] => ['optionalMembers', { optionalMembers }]),
+    ...[false, true, null, 60, '60'].map((rateLimit): [string, object] => ['rateLimit', { rateLimit }]),
+    ['rateLimit.maxx', { rateLimit: { maxx: 1 } }],
     ...[0, -1, NaN, Infinity, '60', 1.5, null].map((max): [string, object] => ['rateLimit.max', { rateLimit: { max } }]),
     ...[0, -1, NaN, Infinity, '1 minute', 1.5, null].map((timeWindow): [string, object] => ['rateLimit.timeWindow', { rateLimit: { timeWindow } }]),
     ...['no', 0, null, 'false'].map((routes): [string, object] => ['routes', { routes }]),
@@ -68,6 +70,7 @@ t.test('each bad option throws at registration (T4, T10)', async (t) => {
     ['credentials', { routes: false }],
     ['rateLimit', { routes: false, credentials: undefined, rateLimit: {} }],
     ['documentEngineKeys', { documentEngineKeys: keys }],
+    ['documentEngineKeys', { documentEngineKeys: createKeyRing([{ key: String(keys.signing().signKey?.export({ type: 'pkcs8', format: 'pem' })), kid: 'another-name' }]) }],
     ['documentEngineKeys', { documentEngineKeys: createKeyRing([{ key: await generateKey('EdDSA') }]) }],
     ['documentEngineKeys', { documentEngineKeys: 'pem' }]
   ]
