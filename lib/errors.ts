@@ -138,4 +138,4 @@ export const InsufficientPermissionError = createError('FDT_INSUFFICIENT_PERMISS
 export const OriginNotAllowedError = createError('FDT_ORIGIN_NOT_ALLOWED', 'The session cannot be used from this origin', 403)
 
 /** A session cookie came with a request that another site may have caused. */
-export const CrossSiteError = createError('FDT_CROSS_SITE', 'A session cookie is taken from the same site and with JSON only', 403)
+export const CrossSiteError = createError('FDT_CROSS_SITE', 'A session cookie is taken from the same origin and with JSON only', 403)

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { STATUS_CODES } from 'node:http'
 import { join } from 'node:path'
 import cors from '@fastify/cors'
@@ -12,6 +11,7 @@ import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
 import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { withDemoKey } from './api-keys.ts'
+import { prepareDataFolder } from './data-folder.ts'
 import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
 import { type Environment, namingVariable } from './environment.ts'
@@ -32,10 +32,8 @@ export interface ExampleServer {
 /** Everything but listening. Closing the app closes the store and the keys. */
 export async function createServer (environment: Environment): Promise<ExampleServer> {
   const { dataDir } = environment
-  const store = await namingVariable('DATA_DIR', async () => {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 })
-    return await openLmdbStore({ path: join(dataDir, 'store') })
-  })
+  await prepareDataFolder(dataDir)
+  const store = await namingVariable('DATA_DIR', async () => await openLmdbStore({ path: join(dataDir, 'store') }))
   // At the start it is thrown as well.
   let report: (error: Error) => void = () => {}
   const keys = await openKeys(environment, store, (error) => report(error))

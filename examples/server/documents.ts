@@ -5,7 +5,7 @@ import { Type } from '@sinclair/typebox'
 import { type FastifyPluginAsync, type FastifyReply, type FastifySchema } from 'fastify'
 import { type ApiKeySource } from 'fastify-doc-tokens/credentials'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
-import { requireApiKey } from './api-keys.ts'
+import { authenticate } from './api-keys.ts'
 import { packageRoot } from './package-root.ts'
 
 interface StoredDocument {
@@ -40,9 +40,12 @@ export const documents: FastifyPluginAsync<{ store: TokenStore, credentials: Api
   app.addHook('onSend', async (_request, reply) => { reply.header('x-content-type-options', 'nosniff') })
 
   app.get('/documents', {
-    onRequest: requireApiKey(credentials),
     schema: about('List the documents', [{ apiKey: [] }, { bearer: [] }])
-  }, async () => ({ documents: catalogue.map(({ id, title, type }) => ({ id, title, type })) }))
+  }, async (request, reply) => {
+    const caller = await authenticate(credentials, request, reply)
+    const visible = catalogue.filter(({ id }) => caller.documents?.includes(id) !== false)
+    return { documents: visible.map(({ id, title, type }) => ({ id, title, type })) }
+  })
 
   app.get<DocumentRoute>('/documents/:id', {
     onRequest: may('read'),

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ApiKeyRegistry } from 'fastify-doc-tokens/credentials'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
@@ -33,7 +33,9 @@ export async function firstStart ({ registry, store, dataDir, url, terminal }: F
   if (terminal) return notice
 
   const file = join(dataDir, 'first-start.txt')
-  await writeFile(file, notice, { mode: 0o600 })
+  // Never into a file that is there already: it would keep its owner and its mode.
+  await rm(file, { force: true })
+  await writeFile(file, notice, { flag: 'wx', mode: 0o600 })
   return `The API key of this server, and commands to try it, are in ${file}\n`
 }
 

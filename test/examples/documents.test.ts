@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { call, issue, list, read } from '../support/example-client.ts'
-import { firstKey, ROOT, startServer } from '../support/example-server.ts'
+import { apiKeys, firstKey, ROOT, startServer } from '../support/example-server.ts'
 
 const FOLDER = join(ROOT, 'examples/documents')
 
@@ -86,9 +86,13 @@ t.test('sessions and the documents that they are about', async (t) => {
       const reply = await call(`${url}/documents`, { headers })
       t.equal(reply.status, 401)
       t.match(reply.headers.get('www-authenticate'), /^Bearer/)
-      t.strictSame(reply.body, { statusCode: 401, code: 'FDT_INVALID_CREDENTIAL', error: 'Unauthorized', message: 'The API key is not valid' })
+      const [code, message] = Object.values(headers).every((value) => value === 'Bearer' || value.startsWith('Basic')) ? ['FDT_MISSING_CREDENTIAL', 'An API key is required'] : ['FDT_INVALID_CREDENTIAL', 'The API key is not valid']
+      t.strictSame(reply.body, { statusCode: 401, code, error: 'Unauthorized', message })
     }
     t.equal((await read(url, key)).status, 401, 'and an API key is no session')
+
+    const { secret } = await apiKeys(t, dataDir, 'create', '--document', 'letter') as { secret: string }
+    t.strictSame((await list(url, secret)).body, { documents: expected.documents.filter(({ id }) => id === 'letter') }, 'a key lists what it may open')
   })
 
   await t.test('annotations that are none', async (t) => {

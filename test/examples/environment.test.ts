@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { networkInterfaces, tmpdir } from 'node:os'
@@ -228,4 +228,20 @@ t.test('a data folder that others made', async (t) => {
   mkdirSync(dataDir)
   const { url } = await startServer(t, { dataDir, env: { DEMO_API_KEY: DEMO_KEY } })
   t.equal((await list(url, DEMO_KEY)).status, 200)
+})
+
+t.test('a data folder that others could write to', { skip: process.platform === 'win32' ? 'modes are another matter there' : false }, async (t) => {
+  const empty = newDataDir(t)
+  mkdirSync(empty, { recursive: true })
+  chmodSync(empty, 0o777)
+  const server = await startServer(t, { dataDir: empty })
+  t.equal(statSync(empty).mode & 0o777, 0o700, 'an empty one is closed')
+  await server.stop()
+
+  const planted = newDataDir(t)
+  mkdirSync(planted, { recursive: true })
+  writeFileSync(join(planted, 'key-encryption-key'), encryptionKey('1'))
+  chmodSync(planted, 0o755)
+  t.match(await refuses(t, 'DATA_DIR chmod', {}, planted), 'open to other users')
+  t.strictSame(readdirSync(planted), ['key-encryption-key'], 'nothing is touched')
 })
