@@ -31,6 +31,13 @@ t.test('refuses bad options', async (t) => {
   t.same(readdirSync(path), [], 'and makes nothing')
 })
 
+t.test('a store within another is refused: its files are the other one\'s to throw away', async (t) => {
+  const path = temporaryFolder(t)
+  const store = await openLmdbStore({ path })
+  t.teardown(() => store.close())
+  for (const inside of ['counters', 'store', 'counters/../store']) await t.rejects(openLmdbStore({ path: join(path, inside) }), { code: 'FDT_INVALID_OPTION', message: /"path"/ }, inside)
+})
+
 t.test('says so when lmdb is not installed', async (t) => {
   const path = temporaryFolder(t)
   const cause = Object.assign(new TypeError('Cannot find package'), { code: 'ERR_MODULE_NOT_FOUND' })
