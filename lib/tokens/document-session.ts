@@ -68,6 +68,7 @@ export interface DocumentSessionsCore<Permission extends string = DefaultPermiss
    * @throws {SessionTooLargeError} `FDT_SESSION_TOO_LARGE` (400) for a token of more than 800 000 characters.
    * @throws {CredentialLimitError} `FDT_CREDENTIAL_LIMIT` (403) beyond the credential's documents or permissions.
    * @throws {NoSigningKeyError} `FDT_NO_SIGNING_KEY` (500) when the ring holds public halves only.
+   * @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503) when the store is out of reach before the first session of a process.
    */
   issue (input: SessionInput<Permission>, names?: MemberNames): Promise<IssuedSession>
   /** Mints a token for a Document Engine of the host's own. It cannot be verified or revoked here. */
