@@ -1,6 +1,6 @@
 import { type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ApiKeyRecord, type ApiKeyRegistry, type ApiKeySource, authenticateApiKey, type Credential, digestSecret } from 'fastify-doc-tokens/credentials'
-import { InvalidCredentialError, MissingCredentialError } from 'fastify-doc-tokens/errors'
+import { FlowNotAllowedError, InvalidCredentialError, MissingCredentialError, MultipleCredentialsError } from 'fastify-doc-tokens/errors'
 
 /** The registry and, before it, one key that is known from the environment and kept in memory only. */
 export function withDemoKey (registry: ApiKeyRegistry, demoApiKey: string | undefined): ApiKeySource {
@@ -15,17 +15,26 @@ export function withDemoKey (registry: ApiKeyRegistry, demoApiKey: string | unde
 /**
  * Who calls a route of the host's own with an API key of the flow's.
  *
- * @throws {MissingCredentialError} `FDT_MISSING_CREDENTIAL` (401), with a challenge on the reply, and likewise
- * `FDT_INVALID_CREDENTIAL`.
+ * @throws {MissingCredentialError} `FDT_MISSING_CREDENTIAL` (401), `FDT_INVALID_CREDENTIAL` (401),
+ * `FDT_MULTIPLE_CREDENTIALS` (400) or `FDT_FLOW_NOT_ALLOWED` (403), each with a challenge on the reply.
  */
 export async function authenticate (source: ApiKeySource, { headers }: FastifyRequest, reply: FastifyReply): Promise<Credential> {
-  const key = headers['x-api-key'] ?? /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1]
+  const bearer = /^Bearer(?: +(\S+)| *)$/i.exec(headers.authorization ?? '')
+  const other = headers['x-api-key']
   try {
-    if (key === undefined) throw new MissingCredentialError()
-    return await authenticateApiKey(source, String(key), { flow: 'session-issuance' })
+    if (bearer !== null && other !== undefined) throw new MultipleCredentialsError()
+    if (bearer === null && other === undefined) throw new MissingCredentialError()
+    return await authenticateApiKey(source, String(bearer?.[1] ?? other ?? ''), { flow: 'session-issuance' })
   } catch (error) {
-    // RFC 9110, section 11.6.1. An outage is no matter of credentials.
-    if (error instanceof MissingCredentialError || error instanceof InvalidCredentialError) reply.header('www-authenticate', 'Bearer')
+    // RFC 6750, section 3. An outage is no matter of credentials.
+    for (const [Refusal, challenge] of CHALLENGES) if (error instanceof Refusal) reply.header('www-authenticate', challenge)
     throw error
   }
 }
+
+const CHALLENGES = [
+  [MissingCredentialError, 'Bearer'],
+  [InvalidCredentialError, 'Bearer error="invalid_token"'],
+  [MultipleCredentialsError, 'Bearer error="invalid_request"'],
+  [FlowNotAllowedError, 'Bearer error="insufficient_scope"']
+] as const

@@ -49,6 +49,8 @@ export async function createServer (environment: Environment): Promise<ExampleSe
     },
     // What is no URL may hold a secret all the same, and the usual answer repeats it.
     frameworkErrors: ({ statusCode = 400, code }, _request, reply) => refuse(reply, statusCode, code),
+    // A body is taken as it is or not at all.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     trustProxy: environment.trustProxy.length > 0 ? environment.trustProxy : false,
     // A client that sends or reads slowly does not hold a connection for ever.
     connectionTimeout: 60_000,

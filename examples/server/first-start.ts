@@ -14,29 +14,28 @@ interface FirstStart {
 
 const MARK = 'example/first-start'
 
+/** Milliseconds after which a first start that did not come to its end is taken up by the next one. */
+const PATIENCE = 30_000
+
 /**
  * Makes the API key of a new data folder and shows it once, with commands to try. Of several processes that
- * start together one does it.
+ * start together one does it. One that dies over it leaves at most a key that nobody knows.
  *
  * @returns What to print, or `undefined` where it was done before.
  */
 export async function firstStart ({ registry, store, dataDir, url, terminal }: FirstStart): Promise<string | undefined> {
-  if (await store.get(MARK) !== undefined) return undefined
+  if (!await store.add(MARK, Uint8Array.of(1), { ttl: PATIENCE })) return undefined
 
-  // Made before the mark: a process that dies in between leaves a key that nobody knows, not a folder without one.
-  const { record: { id }, secret } = await registry.create({ label: 'first start' })
-  if (!await store.add(MARK, Uint8Array.of(1), { durable: true })) {
-    await registry.revoke(id)
-    return undefined
-  }
+  const { secret } = await registry.create({ label: 'first start' })
   const notice = `${introduction(secret)}\n${commands(url, secret)}\n`
-  if (terminal) return notice
-
   const file = join(dataDir, 'first-start.txt')
-  // Never into a file that is there already: it would keep its owner and its mode.
-  await rm(file, { force: true })
-  await writeFile(file, notice, { flag: 'wx', mode: 0o600 })
-  return `The API key of this server, and commands to try it, are in ${file}\n`
+  if (!terminal) {
+    // Never into a file that is there already: it would keep its owner and its mode.
+    await rm(file, { force: true })
+    await writeFile(file, notice, { flag: 'wx', mode: 0o600 })
+  }
+  await store.set(MARK, Uint8Array.of(1), { durable: true })
+  return terminal ? notice : `The API key of this server, and commands to try it, are in ${file}\n`
 }
 
 function introduction (secret: string): string {

@@ -38,6 +38,7 @@ export function sealGeneration (sealer: Sealer, place: string, record: Generatio
 /** @internal Whatever cannot be used is `unusable`, for whichever reason. */
 export function openGeneration (sealer: Sealer, place: string, number: number, bytes: Uint8Array): Slot {
   try {
+    // Sealed by us; each member is looked at all the same.
     const record = JSON.parse(Buffer.from(sealer.open(place, bytes) ?? []).toString()) as GenerationRecord
     if (record.number !== number) return { state: 'unusable' }
     if (record.state === 'removed') return { state: 'removed' }

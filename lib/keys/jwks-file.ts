@@ -58,6 +58,7 @@ export async function followKeyFile (options: KeyFileOptions): Promise<KeyRing> 
       listed = readKeys(found, flow, listed)
       keys = distinctKeys(listed)
     } catch (error) {
+      // Only errors of ours are thrown in there.
       onError(error as Error)
     }
   }
@@ -118,6 +119,7 @@ function parseJwks (bytes: Buffer): JsonWebKey[] {
   } catch {
     throw new UnusableKeyError('the file is not JSON')
   }
+  // Anything but null has members, if only absent ones.
   const { keys } = (jwks ?? {}) as { keys?: unknown }
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'object' && key !== null)) throw new UnusableKeyError('the file is not a JWKS')
   return keys

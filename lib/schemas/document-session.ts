@@ -18,6 +18,7 @@ const optionalMembers = {
 /** A member of `POST /viewer/sessions` that is accepted only where the host turns it on. */
 export type OptionalMember = keyof typeof optionalMembers
 
+// The compiler types keys as any text.
 export const OPTIONAL_MEMBERS = Object.keys(optionalMembers) as readonly OptionalMember[]
 
 /** The body of `POST /viewer/sessions`, with the optional members that the host turned on. */
@@ -30,6 +31,7 @@ export function createSessionBodySchema (vocabulary: readonly string[], members:
     allowed_origins: Type.Optional(optionalMembers.allowed_origins)
   })
   const off = OPTIONAL_MEMBERS.filter((member) => !members.includes(member))
+  // Typed as if all were on: what is off is refused, so it is absent, as each may be.
   return Type.Omit(schema, off, { additionalProperties: false, examples: [createSessionExample(vocabulary)] }) as unknown as typeof schema
 }
 

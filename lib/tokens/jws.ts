@@ -84,6 +84,7 @@ function isHeader (value: unknown): value is JwsHeader {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   if (REFUSED_MEMBERS.some((name) => Object.hasOwn(value, name))) return false
 
+  // An object, as was just checked.
   const { alg, kid } = value as { alg?: unknown, kid?: unknown }
   return typeof alg === 'string' && (kid === undefined || typeof kid === 'string')
 }

@@ -78,16 +78,25 @@ t.test('sessions and the documents that they are about', async (t) => {
       t.equal(reply.headers.get('www-authenticate'), null)
     }
     const token = await issue(url, key, { contract: ['read'] })
-    const wrong: Array<Record<string, string>> = [
-      {}, { authorization: 'Bearer' }, { authorization: `Bearer ${key}x` }, { authorization: `Basic ${key}` }, { authorization: `Bearer ${token}` },
-      { 'x-api-key': token }, { 'x-api-key': '' }, { authorization: 'Bearer __proto__' }
+    const { secret: foreign } = await apiKeys(t, dataDir, 'create', '--flow', 'opaque-tokens') as { secret: string }
+    const missing = { statusCode: 401, code: 'FDT_MISSING_CREDENTIAL', error: 'Unauthorized', message: 'An API key is required' }
+    const invalid = { statusCode: 401, code: 'FDT_INVALID_CREDENTIAL', error: 'Unauthorized', message: 'The API key is not valid' }
+    const several = { statusCode: 400, code: 'FDT_MULTIPLE_CREDENTIALS', error: 'Bad Request', message: 'The request carries more than one API key' }
+    const elsewhere = { statusCode: 403, code: 'FDT_FLOW_NOT_ALLOWED', error: 'Forbidden', message: 'The API key may not be used here' }
+    const wrong: Array<[Record<string, string>, typeof missing, string]> = [
+      [{}, missing, 'Bearer'],
+      [{ authorization: `Basic ${key}` }, missing, 'Bearer'],
+      ...[{ authorization: 'Bearer' }, { authorization: `Bearer ${key}x` }, { authorization: `Bearer ${token}` }, { 'x-api-key': token }, { 'x-api-key': '' }, { authorization: 'Bearer __proto__' }]
+        .map((headers): [Record<string, string>, typeof missing, string] => [headers as unknown as Record<string, string>, invalid, 'Bearer error="invalid_token"']),
+      [{ authorization: `Bearer ${key}`, 'x-api-key': key }, several, 'Bearer error="invalid_request"'],
+      [{ authorization: 'Bearer nonsense', 'x-api-key': key }, several, 'Bearer error="invalid_request"'],
+      [{ 'x-api-key': foreign }, elsewhere, 'Bearer error="insufficient_scope"']
     ]
-    for (const headers of wrong) {
+    for (const [headers, body, challenge] of wrong) {
       const reply = await call(`${url}/documents`, { headers })
-      t.equal(reply.status, 401)
-      t.match(reply.headers.get('www-authenticate'), /^Bearer/)
-      const [code, message] = Object.values(headers).every((value) => value === 'Bearer' || value.startsWith('Basic')) ? ['FDT_MISSING_CREDENTIAL', 'An API key is required'] : ['FDT_INVALID_CREDENTIAL', 'The API key is not valid']
-      t.strictSame(reply.body, { statusCode: 401, code, error: 'Unauthorized', message })
+      t.equal(reply.status, body.statusCode)
+      t.equal(reply.headers.get('www-authenticate'), challenge)
+      t.strictSame(reply.body, body)
     }
     t.equal((await read(url, key)).status, 401, 'and an API key is no session')
 
@@ -97,7 +106,7 @@ t.test('sessions and the documents that they are about', async (t) => {
 
   await t.test('annotations that are none', async (t) => {
     const token = await issue(url, key, { letter: ['read', 'write'] })
-    for (const [body, status] of [['', 400], ['{', 400], ['[]', 400], ['{}', 400], [{ annotations: ['text'] }, 400], [{ annotations: [{ text: 'x'.repeat(300_000) }] }, 413]] as const) {
+    for (const [body, status] of [['', 400], ['{', 400], ['[]', 400], ['{}', 400], [{ annotations: [], x: 1 }, 400], [{ annotations: ['text'] }, 400], [{ annotations: [{ text: 'x'.repeat(300_000) }] }, 413]] as const) {
       t.equal((await put(token, 'letter', body)).status, status)
     }
     t.match(await read(url, token, 'letter/annotations'), { body: { annotations: [] } })

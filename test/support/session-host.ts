@@ -68,7 +68,29 @@ export function post (app: FastifyInstance, url: string, body: unknown, headers:
   return app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json', ...headers }, payload: raw ? body : JSON.stringify(body) })
 }
 
-/** What a refusal looks like, in one object for one comparison. */
+/** What each refusal says to people, where that is always the same. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  FDT_MISSING_CREDENTIAL: 'An API key is required',
+  FDT_INVALID_CREDENTIAL: 'The API key is not valid',
+  FDT_MULTIPLE_CREDENTIALS: 'The request carries more than one API key',
+  FDT_FLOW_NOT_ALLOWED: 'The API key may not be used here',
+  FDT_SESSION_NOT_FOUND: 'There is no such session',
+  FDT_SESSION_TOO_LARGE: 'The session token would be longer than 800000 characters: list fewer documents',
+  FDT_RATE_LIMITED: 'Too many requests',
+  FDT_STORE_UNAVAILABLE: 'The token store is unavailable',
+  FDT_MISSING_TOKEN: 'Invalid token',
+  FDT_INVALID_TOKEN: 'Invalid token',
+  FDT_TOKEN_EXPIRED: 'Token has expired',
+  FDT_TOKEN_REVOKED: 'Token has been revoked',
+  FDT_MULTIPLE_TOKENS: 'The request carries more than one session',
+  FDT_INSUFFICIENT_PERMISSION: 'The session does not cover this document with this permission',
+  FDT_ORIGIN_NOT_ALLOWED: 'The session cannot be used from this origin',
+  FDT_CROSS_SITE: 'A session cookie is taken from the same origin and with JSON only',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'Payload Too Large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Unsupported Media Type'
+}
+
+/** What a refusal looks like, in one object for one comparison. It is complete when the body has Fastify's members alone, and says what it should. */
 export function refusal (reply: LightMyRequestResponse) {
   const { statusCode, code, error, message, ...rest } = reply.json()
   return {
@@ -76,7 +98,7 @@ export function refusal (reply: LightMyRequestResponse) {
     code,
     challenge: reply.headers['www-authenticate'],
     cache: reply.headers['cache-control'],
-    complete: statusCode === reply.statusCode && typeof error === 'string' && typeof message === 'string' && Object.keys(rest).length === 0
+    complete: statusCode === reply.statusCode && typeof error === 'string' && message === (MESSAGES[code] ?? message) && typeof message === 'string' && Object.keys(rest).length === 0
   }
 }
 

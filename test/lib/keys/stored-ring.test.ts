@@ -397,6 +397,13 @@ t.test('writes wait for the disk', async (t) => {
   await ring.rotate({ signsIn: 0 })
   await ring.remove(first)
   t.strictSame(options, [{ durable: true }, { durable: true }, { durable: true }])
+
+  const second = ring.signing().kid
+  await ring.rotate({ signsIn: 0 })
+  await world.store.delete('keys/sessions/2')
+  options.length = 0
+  await ring.remove(second)
+  t.strictSame(options, [{ durable: true }, { durable: true }], 'a tombstone for a record that is gone, too')
 })
 
 t.test('a store that has lost data', async (t) => {

@@ -158,6 +158,22 @@ t.test('time is that of the option, and what has expired is swept', async (t) =>
   t.same(await store.get('rewritten for ever'), B)
 })
 
+t.test('a sweep of many goes in steps, between which others have their turn', async (t) => {
+  const path = temporaryFolder(t)
+  let now = 1_000_000
+  const store = await create(t, { path, now: () => now, sweepInterval: 20 })
+  const total = 20_000
+  await Promise.all(Array.from({ length: total }, (_, index) => store.set(`gone ${index}`, A, { ttl: 1000 })))
+  now += 1000
+  const seen = new Set<number>()
+  await until(async () => {
+    const { values } = await count(path)
+    seen.add(Number(values))
+    return values === 0
+  })
+  t.ok([...seen].some((values) => values > 0 && values < total), [...seen].join())
+})
+
 t.test('a sweep lets live what has been written anew, or by a later release', async (t) => {
   const path = temporaryFolder(t)
   let now = 1_000_000

@@ -128,6 +128,14 @@ t.test('an address has a limit, and refused callers count', async (t) => {
   t.equal((await app.inject('/documents/a')).statusCode, 401, 'the host\'s routes have none of ours')
 })
 
+t.test('the addresses of one /64 are one address', async (t) => {
+  const { app } = await sessionHost(t, { flow: { rateLimit: { max: 2 } } })
+  const from = async (remoteAddress: string) => (await app.inject({ method: 'POST', url: '/viewer/sessions', remoteAddress })).statusCode
+  t.strictSame([await from('2001:db8:0:1::1'), await from('2001:db8:0:1::2'), await from('2001:db8:0:1:ffff::3')], [401, 401, 429])
+  t.equal(await from('2001:db8:0:2::1'), 401, 'the next one is another')
+  t.strictSame([await from('192.0.2.1'), await from('::ffff:192.0.2.1'), await from('192.0.2.1')], [401, 401, 429], 'and a mapped address is the one that it maps')
+})
+
 async function listen (app: { listen (options: { port: number, host: string }): Promise<string> }): Promise<{ port: number }> {
   return { port: Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port) }
 }

@@ -157,14 +157,12 @@ t.test('refuses a request', async (t) => {
       { name: `${tail} in the payload (T11)`, headers: bearer(`${header}.${payload}${tail}.${signature}`) },
       { name: `${tail} in the signature (T11)`, headers: bearer(`${header}.${payload}.${signature}${tail}`) }
     ]),
-    ...[`${header} .${payload}.${signature}`, `${header}.${payload} .${signature}`, `${good}\t`, `${header}.\t${payload}.${signature}`].map((token, index) => ({ name: `white space ${index} (T11)`, headers: bearer(token) })),
+    ...[`${header} .${payload}.${signature}`, `${header}.${payload} .${signature}`, `${header}.\t${payload}.${signature}`].map((token, index) => ({ name: `white space ${index} (T11)`, headers: bearer(token) })),
     { name: 'a signed claim of 100 kB (T8)', headers: forged({ sub: 'x'.repeat(100_000) }) }
   ]
   for (const { name, headers, status = 401, code = INVALID.code, challenge = INVALID.challenge, message = 'Invalid token' } of cases) {
     await t.test(name, async (t) => {
       const reply = await app.inject({ url: '/documents/a', headers })
-      // Trailing white space is not part of a header's value: RFC 9110, section 5.5.
-      if (headers['authorization']?.endsWith('\t') === true) return
       t.strictSame(refusal(reply), { status, code, challenge, cache: 'no-store', complete: true })
       t.equal(reply.json().message, message)
       t.notOk(reply.body.includes(good.slice(0, 20)), 'never echoes a token')
@@ -255,6 +253,17 @@ t.test('keys come and go while the app runs (T6)', async (t) => {
   keys.remove(old)
   t.strictSame(refusal(await read(before)), INVALID, 'a removed key stops at once, whatever was verified before')
   t.equal((await read(after)).statusCode, 200)
+})
+
+t.test('another key under the name of a removed one takes none of its tokens (T6)', async (t) => {
+  const keys = createKeyRing([{ key: await generateKey('ES256'), kid: 'one' }, { key: await generateKey('ES256'), kid: 'two' }])
+  const { sessions, read } = await sessionHost(t, { flow: { keys } })
+  const { token } = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+  t.equal((await read(token)).statusCode, 200)
+  keys.promote('two')
+  keys.remove('one')
+  keys.add({ key: await generateKey('ES256'), kid: 'one' })
+  t.strictSame(refusal(await read(token)), INVALID)
 })
 
 t.test('every algorithm, and a Signer', async (t) => {
@@ -399,11 +408,13 @@ t.test('from a cookie (T17)', async (t) => {
     const type = payload === undefined ? {} : { 'content-type': 'application/json' }
     const reply = await app.inject({ method, url: '/c/a', headers: { ...type, ...headers }, ...(payload !== undefined && { payload }) })
     t.equal(refusal2(reply), expected, name)
-    if (expected === 'FDT_MULTIPLE_TOKENS') t.equal(reply.statusCode, 400)
+    if (expected === 'FDT_MULTIPLE_TOKENS') t.strictSame(refusal(reply), { status: 400, code: 'FDT_MULTIPLE_TOKENS', challenge: 'Bearer error="invalid_request"', cache: 'no-store', complete: true })
     if (expected === 'FDT_CROSS_SITE') t.strictSame(refusal(reply), { status: 403, code: 'FDT_CROSS_SITE', challenge: 'Bearer error="invalid_request"', cache: 'no-store', complete: true })
   }
   const untyped = await app.inject({ method: 'DELETE', url: '/c/a', headers: { cookie, origin: ISSUER, 'content-length': '2' }, payload: Buffer.from('{}') })
   t.equal(refusal2(untyped), 'FDT_CROSS_SITE', 'a body without a type')
+  const chunked = await app.inject({ method: 'DELETE', url: '/c/a', headers: { cookie, origin: ISSUER, 'transfer-encoding': 'chunked' } })
+  t.equal(refusal2(chunked), 'FDT_CROSS_SITE', 'a body of no said length, without a type')
 })
 
 t.test('origins', async (t) => {

@@ -53,6 +53,10 @@ t.test('an error of ours that is the server\'s fault is logged, and answered wit
   const reply = await post(app, '/viewer/sessions', {}, { 'x-api-key': 'some-key-of-somebody-that-is-long-enough' })
   t.strictSame(refusal(reply), { status: 500, code: 'FDT_UNSUPPORTED_FORMAT', challenge: undefined, cache: 'no-store', complete: true })
   t.ok(lines.some((line) => JSON.parse(line).level === 50 && line.includes('FDT_UNSUPPORTED_FORMAT')))
+
+  await app.inject('/documents/a')
+  const { level, code, err, msg } = JSON.parse(String(lines.find((line) => line.includes('FDT_MISSING_TOKEN'))))
+  t.strictSame({ level, code, err, msg }, { level: 30, code: 'FDT_MISSING_TOKEN', err: undefined, msg: 'request refused' }, 'what is the caller\'s fault is logged by its code alone')
 })
 
 t.test('nobody is the caller of a request that was not authenticated', async (t) => {
