@@ -2,12 +2,10 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { InvalidOptionError } from '../errors.ts'
+import { DATA_FILE } from '../stores/lmdb-folder.ts'
 import { type TokenStore } from '../stores/token-store.ts'
 import { type CliContext } from './context.ts'
 import { printable } from './output.ts'
-
-// Its presence makes a folder a store of the LMDB driver.
-const DATA_FILE = 'data.mdb'
 
 /** @internal */
 export interface StoreFolderOptions {

@@ -1,7 +1,7 @@
 import { CredentialConflictError, InvalidOptionError, UnknownCredentialError } from '../errors.ts'
 import { ID_LENGTH, MAX_DOCUMENTS, NAME_PATTERN } from '../schemas/scalars.ts'
 import { decodeRecord, encodeRecord } from '../stores/record.ts'
-import { MAX_TTL, type TokenStore } from '../stores/token-store.ts'
+import { checkStore, MAX_TTL, type TokenStore } from '../stores/token-store.ts'
 import { type ApiKeyRecord, type ApiKeySecret, type ApiKeySource, FLOWS, type Flow, checkApiKeyRecord, isLifetime, isListOf, isLive, isText, isTime, toCredential } from './api-key.ts'
 import { createSecret, createSecretId, digestSecret, isSecretId } from './secret.ts'
 
@@ -97,7 +97,7 @@ const MAX_ROUNDS = 32
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500), naming the option.
  */
 export function createApiKeyRegistry ({ store, now = Date.now }: ApiKeyRegistryOptions): ApiKeyRegistry {
-  if (typeof store?.replace !== 'function') throw new InvalidOptionError('store', 'must be a token store, for instance openLmdbStore() or createMemoryStore()')
+  checkStore(store)
   if (typeof now !== 'function') throw new InvalidOptionError('now', 'must be a function that returns milliseconds')
 
   const seconds = () => Math.floor(now() / 1000)

@@ -1,5 +1,5 @@
 import { InvalidOptionError, KeyInUseError, NoSigningKeyError, SealedKeyError, UnknownKeyError } from '../errors.ts'
-import { type TokenStore } from '../stores/token-store.ts'
+import { checkStore, type TokenStore } from '../stores/token-store.ts'
 import { generateKey } from './generate.ts'
 import { openGeneration, sealGeneration, type Generation, type LiveSlot, type Slot } from './generation.ts'
 import { KEY_ALGORITHMS } from './key-material.ts'
@@ -76,7 +76,7 @@ const MAX_SIGNS_IN = 30 * 24 * 3600 * 1000
  */
 export async function openStoredKeyRing (options: StoredKeyRingOptions): Promise<StoredKeyRing> {
   const { store, name, keyEncryptionKeys, algorithm = 'ES256', pollInterval = 1000, onError = () => {}, now = Date.now } = options
-  if (typeof store?.replace !== 'function') throw new InvalidOptionError('store', 'it must be a TokenStore')
+  checkStore(store)
   if (typeof name !== 'string' || !NAME.test(name)) throw new InvalidOptionError('name', 'it has 1 to 64 characters of A-Z, a-z, 0-9, ".", "_", "~" and "-"')
   if (!KEY_ALGORITHMS.includes(algorithm)) throw new InvalidOptionError('algorithm', `it is one of ${KEY_ALGORITHMS.join(', ')}`)
   checkPollInterval(pollInterval)

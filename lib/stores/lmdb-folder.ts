@@ -2,7 +2,8 @@ import { chmodSync, closeSync, mkdirSync, openSync, readSync, readdirSync, rmSyn
 import { join } from 'node:path'
 import { InvalidOptionError, StoreUnavailableError } from '../errors.ts'
 
-const DATA_FILE = 'data.mdb'
+/** @internal Its presence makes a folder a store. */
+export const DATA_FILE = 'data.mdb'
 const LOCK_FILE = 'lock.mdb'
 
 // LMDB's first page: 24 bytes of page header, then its magic number and the version of its format.

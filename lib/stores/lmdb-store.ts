@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { InvalidOptionError, MissingPeerError, StoreUnavailableError } from '../errors.ts'
 import { openEnvironments, type LmdbEnvironments, type Open, type SharedEnvironments } from './lmdb-environment.ts'
+import { DATA_FILE } from './lmdb-folder.ts'
 import { type LmdbTable } from './lmdb-table.ts'
 import { type LmdbStoreOptions } from './lmdb.ts'
 import { orOutage } from './outage.ts'
@@ -16,7 +17,7 @@ export async function openWith (load: () => Promise<{ open: Open }>, options: Lm
   const { path, now = Date.now, mapSize, sweepInterval = 1000, timeout = 10_000 } = options
 
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw new InvalidOptionError('path', 'must be the path of a folder')
-  if (existsSync(join(dirname(resolve(path)), 'data.mdb'))) throw new InvalidOptionError('path', 'must not lie in the folder of another store')
+  if (existsSync(join(dirname(resolve(path)), DATA_FILE))) throw new InvalidOptionError('path', 'must not lie in the folder of another store')
   if (typeof now !== 'function') throw new InvalidOptionError('now', 'must be a function')
   for (const [name, value] of Object.entries({ mapSize, sweepInterval, timeout })) {
     if (value !== undefined && !(Number.isSafeInteger(value) && value > 0)) throw new InvalidOptionError(name, 'must be a positive integer')

@@ -1,4 +1,4 @@
-import { InvalidKeyError, InvalidValueError, UnsupportedFormatError } from '../errors.ts'
+import { InvalidKeyError, InvalidOptionError, InvalidValueError, UnsupportedFormatError } from '../errors.ts'
 
 /**
  * All that a flow knows of persistence. Implement it over any database and run
@@ -65,6 +65,16 @@ export const STORE_FORMAT = 1
 
 /** The longest time to live, in milliseconds: ten years. */
 export const MAX_TTL = 10 * 365 * 24 * 3600 * 1000
+
+/**
+ * What takes a store as an option calls this before it does anything else.
+ *
+ * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it has the methods that are used at once.
+ */
+export function checkStore (store: TokenStore): void {
+  const isStore = typeof store?.get === 'function' && typeof store.set === 'function' && typeof store.add === 'function' && typeof store.replace === 'function'
+  if (!isStore) throw new InvalidOptionError('store', 'must be a token store, for instance openLmdbStore() or createMemoryStore()')
+}
 
 /** @throws {InvalidKeyError} `FDT_INVALID_KEY` unless `key` is a well-formed string of 1–512 bytes of UTF-8. */
 export function checkKey (key: string): void {

@@ -1,4 +1,5 @@
 import { InvalidOptionError, InvalidRequestError } from '../errors.ts'
+import { isId } from '../schemas/scalars.ts'
 
 /** What Document Engine calls its permissions. */
 export type DocumentEnginePermission = 'read-document' | 'write' | 'download' | 'cover-image'
@@ -50,14 +51,14 @@ const OPTIONAL = {
 /** @internal The claims, except those of time. */
 export function documentEngineClaims (input: DocumentEngineInput): Record<string, unknown> {
   const { document, permissions, collaborationPermissions } = input
-  if (!isText(document)) throw new InvalidRequestError('document must be a string of 1 to 512 characters')
+  if (!isId(document)) throw new InvalidRequestError('document must be a string of 1 to 512 characters')
   if (!Array.isArray(permissions) || !permissions.every((permission) => PERMISSIONS.includes(permission))) throw new InvalidRequestError(`permissions must be a list of ${PERMISSIONS.join(', ')}`)
 
   const claims: Record<string, unknown> = { document_id: document, permissions: [...new Set(permissions)] }
   for (const [name, claim] of Object.entries(OPTIONAL)) {
     const value = input[name as keyof typeof OPTIONAL]
     if (value === undefined) continue
-    if (!isText(value)) throw new InvalidRequestError(`${name} must be a string of 1 to 512 characters`)
+    if (!isId(value)) throw new InvalidRequestError(`${name} must be a string of 1 to 512 characters`)
     claims[claim] = value
   }
   if (collaborationPermissions !== undefined) {
@@ -72,8 +73,4 @@ export function documentEngineClaims (input: DocumentEngineInput): Record<string
 /** @internal */
 export function documentEngineKeysMissing (): Error {
   return new InvalidOptionError('documentEngineKeys', 'is required for the profile document-engine')
-}
-
-function isText (value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 1 && value.length <= 512 && value.isWellFormed()
 }

@@ -2,7 +2,7 @@ import { type Credential } from '../credentials/index.ts'
 import {
   CredentialLimitError, DuplicateDocumentError, InvalidRequestError, LifetimeTooLongError, PastExpiryError, UnknownPermissionError
 } from '../errors.ts'
-import { MAX_DOCUMENTS } from '../schemas/scalars.ts'
+import { isId, MAX_DOCUMENTS } from '../schemas/scalars.ts'
 import { isOrigin, isServerUrl, type ResolvedSessionsOptions } from './document-session-options.ts'
 
 /** A document and what may be done with it. */
@@ -123,8 +123,4 @@ export function checkOrigins (origins: unknown, names: MemberNames): void {
 /** @internal */
 export function checkServerUrl (serverUrl: unknown): void {
   if (serverUrl !== undefined && !isServerUrl(serverUrl)) throw new InvalidRequestError('serverUrl must be an http(s) URL that ends with a slash')
-}
-
-function isId (value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 1 && value.length <= 512 && value.isWellFormed()
 }

@@ -2,7 +2,7 @@ import { InvalidOptionError } from '../errors.ts'
 import { isSameKey } from '../keys/key-material.ts'
 import { type KeyRing } from '../keys/key-ring.ts'
 import { NAME_PATTERN } from '../schemas/scalars.ts'
-import { type TokenStore } from '../stores/token-store.ts'
+import { checkStore, type TokenStore } from '../stores/token-store.ts'
 
 /** The permissions of the vendor's service, and the vocabulary unless the host has one of its own. */
 export const DEFAULT_PERMISSIONS = ['read', 'write', 'download'] as const
@@ -68,7 +68,7 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
 
   if (typeof issuer !== 'string' || !isPlainUrl(issuer)) throw new InvalidOptionError('issuer', 'must be an http(s) URL without user, query and fragment')
   checkRing('keys', keys)
-  if (!isStore(store)) throw new InvalidOptionError('store', 'must be a token store, for instance openLmdbStore() or createMemoryStore()')
+  checkStore(store)
   checkName(name)
   checkVocabulary(permissions)
   checkWhole('maxLifetime', maxLifetime, 1, 366 * 86_400)
@@ -109,10 +109,6 @@ function checkDocumentEngineKeys (ring: KeyRing, keys: KeyRing): void {
   const { algorithm } = ring.signing()
   if (algorithm !== 'RS256' && algorithm !== 'ES256') throw new InvalidOptionError('documentEngineKeys', 'must sign with RS256 or ES256')
   if (ring.list().some((key) => keys.list().some((other) => isSameKey(key, other)))) throw new InvalidOptionError('documentEngineKeys', 'must not share a key with keys: one key, one use')
-}
-
-function isStore (store: TokenStore): boolean {
-  return typeof store?.get === 'function' && typeof store.set === 'function' && typeof store.add === 'function' && typeof store.replace === 'function'
 }
 
 function checkName (name: unknown): void {
