@@ -114,6 +114,9 @@ export const MethodNotAllowedError = createError('FDT_METHOD_NOT_ALLOWED', 'This
 /** Too many requests. `Retry-After` tells when to come back. */
 export const RateLimitedError = createError('FDT_RATE_LIMITED', 'Too many requests', 429)
 
+/** The credential failed too often from this address, so even the right secret is refused from there until `Retry-After`. */
+export const LockedError = createError('FDT_LOCKED', 'Too many failed attempts', 429)
+
 // ---- guards -------------------------------------------------------------------------------
 
 /** The request carries no session token. The message is what the vendor's SDK looks for. */

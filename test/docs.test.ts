@@ -25,7 +25,7 @@ t.test('every subpath is named', async (t) => {
 })
 
 t.test('every option of the flow is in its table', async (t) => {
-  for (const option of [...SESSION_OPTION_NAMES, 'credentials', 'optionalMembers', 'rateLimit', 'prefix', 'routes', 'sessions']) t.match(readme, new RegExp(`^\\| \`${option}\` \\|`, 'm'), option)
+  for (const option of [...SESSION_OPTION_NAMES, 'credentials', 'optionalMembers', 'limits.address', 'limits.credential', 'limits.failures', 'prefix', 'routes', 'sessions']) t.match(readme, new RegExp(`^\\| \`${option}\` \\|`, 'm'), option)
   for (const permission of DEFAULT_PERMISSIONS) t.ok(readme.includes(`'${permission}'`), permission)
 })
 

@@ -1,4 +1,5 @@
 import { FlowNotAllowedError, InvalidCredentialError, InvalidValueError } from '../errors.ts'
+import { isLimit, type Limit } from '../limits/limit.ts'
 import { orOutage } from '../stores/outage.ts'
 import { SECRET_PREFIX, digestSecret, equalDigests, isDigest, parseSecret } from './secret.ts'
 
@@ -20,6 +21,8 @@ export interface Credential {
   readonly permissions?: readonly string[]
   /** The longest life, in seconds, of a token that it asks for. */
   readonly maxLifetime?: number
+  /** How many requests it may make, in place of the flow's own limit by credential. */
+  readonly rateLimit?: Readonly<Limit>
 }
 
 /** One secret of an API key, as a source keeps it. */
@@ -124,14 +127,15 @@ export function checkApiKeyRecord (value: unknown): asserts value is ApiKeyRecor
 }
 
 /** @internal */
-export function toCredential ({ id, owner, flows, documents, permissions, maxLifetime }: Credential): Credential {
+export function toCredential ({ id, owner, flows, documents, permissions, maxLifetime, rateLimit }: Credential): Credential {
   return Object.freeze({
     id,
     ...(owner !== undefined && { owner }),
     ...(flows !== undefined && { flows: Object.freeze([...flows]) }),
     ...(documents !== undefined && { documents: Object.freeze([...documents]) }),
     ...(permissions !== undefined && { permissions: Object.freeze([...permissions]) }),
-    ...(maxLifetime !== undefined && { maxLifetime })
+    ...(maxLifetime !== undefined && { maxLifetime }),
+    ...(rateLimit !== undefined && { rateLimit: Object.freeze({ max: rateLimit.max, timeWindow: rateLimit.timeWindow }) })
   })
 }
 
@@ -165,6 +169,7 @@ const MEMBERS: { readonly [Name in keyof Required<ApiKeyRecord>]: (value: unknow
   documents: optional(isListOfStrings),
   permissions: optional(isListOfStrings),
   maxLifetime: optional(isLifetime),
+  rateLimit: optional(isLimit),
   disabled: optional((value) => typeof value === 'boolean'),
   createdAt: isTime,
   secrets: (value) => isListOf(value, isSecret) && value.length >= 1 && value.length <= MAX_SECRETS

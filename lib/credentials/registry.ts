@@ -1,4 +1,6 @@
 import { CredentialConflictError, InvalidOptionError, UnknownCredentialError } from '../errors.ts'
+import { publish } from '../events.ts'
+import { isLimit, type Limit } from '../limits/limit.ts'
 import { ID_LENGTH, MAX_DOCUMENTS, NAME_PATTERN } from '../schemas/scalars.ts'
 import { decodeRecord, encodeRecord } from '../stores/record.ts'
 import { checkStore, MAX_TTL, type TokenStore } from '../stores/token-store.ts'
@@ -38,6 +40,8 @@ export interface ApiKeyInput {
   permissions?: readonly string[] | undefined
   /** The longest life, in seconds, of a token that it asks for. Default is the flow's own. */
   maxLifetime?: number | undefined
+  /** How many requests it may make. Default is the flow's own limit by credential. */
+  rateLimit?: Limit | undefined
   /** When its secret ends, in seconds since the Unix epoch. Default is never. */
   expiresAt?: number | undefined
 }
@@ -151,6 +155,7 @@ export function createApiKeyRegistry ({ store, now = Date.now }: ApiKeyRegistryO
       const key = storeKey(id)
       const { secret, kept } = newSecret(id, time, expiresAt)
       const record = await change(key, (record) => ({ ...record, secrets: [...endSoon(record.secrets, time, overlap), kept] }))
+      publish('rotated', () => ({ what: 'api-key', id, owner: record.owner, time: now() }))
       return { record, secret }
     },
 
@@ -183,6 +188,7 @@ const INPUT_RULES: Readonly<Record<keyof ApiKeyInput, Rule>> = {
   documents: { is: (value) => isShortList(value, MAX_DOCUMENTS, isDocumentId), must: `must list 1 to ${MAX_DOCUMENTS} ids of ${ID_LENGTH.minLength} to ${ID_LENGTH.maxLength} characters` },
   permissions: { is: (value) => isShortList(value, MAX_PERMISSIONS, isPermission), must: `must list 1 to ${MAX_PERMISSIONS} names of 1 to 64 of A–Z, a–z, 0–9, ., _, : and -` },
   maxLifetime: { is: isLifetime, must: 'must be a positive whole number of seconds' },
+  rateLimit: { is: isLimit, must: 'must be { max, timeWindow }: whole numbers of at least 1, the second in milliseconds' },
   expiresAt: FUTURE
 }
 

@@ -1,4 +1,5 @@
 import { InvalidOptionError, KeyInUseError, NoSigningKeyError, UnknownKeyError, UnusableKeyError } from '../errors.ts'
+import { publish } from '../events.ts'
 import { importKey, isSameKey, type KeyInput } from './key-material.ts'
 import { type KeyRing, type RingKey } from './key-ring.ts'
 
@@ -70,6 +71,7 @@ export function createKeyRing (inputs: readonly KeyInput[]): LocalKeyRing {
     },
     promote: (kid) => {
       signingKey = assertSigns(find(kid))
+      publish('rotated', () => ({ what: 'signing-key', id: kid, time: Date.now() }))
     },
     remove: (kid) => {
       const key = find(kid)

@@ -1,4 +1,5 @@
 import { InvalidOptionError, KeyInUseError, NoSigningKeyError, SealedKeyError, UnknownKeyError } from '../errors.ts'
+import { publish } from '../events.ts'
 import { checkStore, type TokenStore } from '../stores/token-store.ts'
 import { generateKey } from './generate.ts'
 import { openGeneration, sealGeneration, type Generation, type LiveSlot, type Slot } from './generation.ts'
@@ -157,7 +158,10 @@ export async function openStoredKeyRing (options: StoredKeyRingOptions): Promise
       await look()
       const number = slots.length + 1
       const generation = await addGeneration(signsIn)
-      if (generation !== undefined) return generation
+      if (generation !== undefined) {
+        publish('rotated', () => ({ what: 'signing-key', id: generation.kid, time: now() }))
+        return generation
+      }
 
       await look()
       const winner = live.find((slot) => slot.generation.number === number)

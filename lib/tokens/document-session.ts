@@ -3,8 +3,10 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import {
   InvalidTokenError, SessionNotFoundError, SessionTooLargeError, TokenExpiredError, TokenRevokedError, InvalidRequestError
 } from '../errors.ts'
+import { publish } from '../events.ts'
 import { type KeyRing, type RingKey } from '../keys/key-ring.ts'
 import { MAX_SESSION_TOKEN_LENGTH } from '../schemas/scalars.ts'
+import { type TokenStore } from '../stores/token-store.ts'
 import { type SessionClaims, SessionClaimsSchema } from '../schemas/document-session.ts'
 import {
   type DocumentEngineInput, documentEngineClaims, documentEngineKeysMissing, type IssuedDocumentEngineToken
@@ -49,12 +51,12 @@ export interface IssuedSession {
 }
 
 /** What `revoke` takes instead of a token: what `issue` or `verify` returned. */
-export type SessionReference = Pick<DocumentSession, 'jti' | 'expiresAt'>
+export type SessionReference = Pick<DocumentSession, 'jti' | 'expiresAt'> & Partial<Pick<DocumentSession, 'subject' | 'credential' | 'owner'>>
 
 /** Issues, verifies and ends sessions that are limited to documents and permissions. Knows nothing of HTTP. */
 export interface DocumentSessionsCore<Permission extends string = DefaultPermission> {
   /** What the instance was made with. */
-  readonly settings: Readonly<{ issuer: string, name: string, permissions: readonly Permission[], keys: KeyRing, now: () => number }>
+  readonly settings: Readonly<{ issuer: string, name: string, permissions: readonly Permission[], keys: KeyRing, store: TokenStore, now: () => number }>
   /**
    * Issues a session. Whether the documents exist, and whether the user may see them, is for the caller to know.
    *
@@ -106,6 +108,7 @@ export interface DocumentSessionsCore<Permission extends string = DefaultPermiss
 }
 
 const TYP = 'document-session+jwt'
+const FLOW = 'session-issuance'
 
 interface Verified<Permission extends string> {
   readonly key: RingKey
@@ -168,6 +171,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     await revocations.announceLifetime()
     const token = await engine.sign(claims)
     if (token.length > MAX_SESSION_TOKEN_LENGTH) throw new SessionTooLargeError(String(MAX_SESSION_TOKEN_LENGTH))
+    publish('issued', () => ({ flow: FLOW, name, time, id: jti, subject, credential: credential?.id, owner: credential?.owner, documents, expiresAt }))
     return { token, jti, expiresAt }
   }
 
@@ -177,7 +181,10 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     const claims = documentEngineClaims(input)
     const expiresAt = checkExpiry(input, issuedAt, settings, CODE_NAMES)
     const engine = await plainEngineOf(documentEngineKeys.signing())
-    return { token: await engine.sign({ ...claims, iat: issuedAt, exp: expiresAt }), expiresAt }
+    const token = await engine.sign({ ...claims, iat: issuedAt, exp: expiresAt })
+    const { document, permissions, userId: subject } = input
+    publish('issued', () => ({ flow: FLOW, name, time: issuedAt * 1000, subject, documents: [{ id: document, permissions }], expiresAt }))
+    return { token, expiresAt }
   }
 
   /** The key that the header names, as an index into the ring and nothing else. */
@@ -221,9 +228,9 @@ export async function createDocumentSessionsCore<Permission extends string = Def
   async function verify (token: string): Promise<DocumentSession<Permission>> {
     const { session, revocationKeys } = await authenticate(token)
     const time = now()
-    if (session.expiresAt * 1000 <= time - tolerance) throw new TokenExpiredError()
-    if (await revocations.isRevoked(revocationKeys, session.issuedAt)) throw new TokenRevokedError()
-    if (session.notBefore !== undefined && session.notBefore * 1000 > time + tolerance) throw new InvalidTokenError()
+    if (session.expiresAt * 1000 <= time - tolerance) throw over(session, new TokenExpiredError())
+    if (await revocations.isRevoked(revocationKeys, session.issuedAt)) throw over(session, new TokenRevokedError())
+    if (session.notBefore !== undefined && session.notBefore * 1000 > time + tolerance) throw over(session, new InvalidTokenError())
     return session
   }
 
@@ -238,7 +245,7 @@ export async function createDocumentSessionsCore<Permission extends string = Def
   }
 
   return Object.freeze<DocumentSessionsCore<Permission>>({
-    settings: Object.freeze({ issuer, name, permissions: settings.permissions, keys, now }),
+    settings: Object.freeze({ issuer, name, permissions: settings.permissions, keys, store: settings.store, now }),
     // One implementation behind two signatures: the compiler cannot relate the result to the input.
     issue: (async (input: SessionInput<Permission> | DocumentEngineInput, names: MemberNames = CODE_NAMES) => {
       if (typeof input !== 'object' || input === null) throw new InvalidRequestError('issue takes an object')
@@ -248,17 +255,32 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     }) as DocumentSessionsCore<Permission>['issue'],
     verify,
     revoke: async (target, issuedBy) => {
-      const { jti, expiresAt } = typeof target === 'string' ? await find(target, issuedBy) : checkReference(target)
+      const session = typeof target === 'string' ? await find(target, issuedBy) : checkReference(target)
+      const { jti, expiresAt, subject, credential, owner } = session
       await revocations.revoke(jti, expiresAt * 1000)
+      publish('revoked', () => ({ flow: FLOW, name, time: now(), id: jti, subject, credential, owner }))
     },
     revokeAll: async (target, { before } = {}) => {
       const time = before === undefined ? now() : before
       if (!Number.isFinite(time) || time < 0 || time > now()) throw new InvalidRequestError('before must be milliseconds since 1970-01-01T00:00:00Z, not in the future')
       await revocations.revokeAll(checkTarget(target), Math.floor(time))
+      publish('revoked', () => ({ flow: FLOW, name, time: now(), ...checkTarget(target), before: Math.floor(time) }))
       // So that a session which is issued next is not of the millisecond that ended.
       if (before === undefined) await sleep(2)
     }
   })
+}
+
+const sessionsOf = new WeakMap<object, DocumentSession<string>>()
+
+function over (session: DocumentSession<string>, error: Error): Error {
+  sessionsOf.set(error, session)
+  return error
+}
+
+/** @internal Whose session it was that `verify` refused for its time or because somebody ended it. */
+export function refusedSession (error: unknown): DocumentSession<string> | undefined {
+  return error instanceof Error ? sessionsOf.get(error) : undefined
 }
 
 function toSession<Permission extends string> (claims: SessionClaims): DocumentSession<Permission> {

@@ -2,10 +2,12 @@ import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } 
 import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
+import { publish, type TokenHolder } from '../../lib/events.ts'
 import { isOrigin } from '../../lib/tokens/document-session-options.ts'
-import { type DocumentSession, type DocumentSessionsCore } from '../../lib/tokens/document-session.ts'
+import { type DocumentSession, type DocumentSessionsCore, refusedSession } from '../../lib/tokens/document-session.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'
-import { type CodedError, isRefusal, logRefusal, sendRefusal } from '../shared/refusals.ts'
+import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
+import { type CodedError, isRefusal, reportRefusal, sendRefusal } from '../shared/refusals.ts'
 
 /** Which document a request is about. Just one of the three. */
 export type DocumentResolver<Request> =
@@ -61,23 +63,28 @@ export function createGuard<Permission extends string, Request extends FastifyRe
   const { onRefused } = options
   const read = tokenReader(options)
   const resolve = documentResolver(options)
-  const trusted = new Set([new URL(sessions.settings.issuer).origin, ...options.trustedOrigins ?? []])
+  const { issuer, name, now } = sessions.settings
+  const trusted = new Set([new URL(issuer).origin, ...options.trustedOrigins ?? []])
+  const instance: FlowInstance = { flow: 'session-issuance', name, now }
 
-  async function admit (request: Request): Promise<DocumentSession<Permission>> {
+  async function admit (request: Request, found: Found<Permission>): Promise<DocumentSession<Permission>> {
     const token = read(request)
     if (token.fromCookie && !isSameSiteJson(request, trusted)) throw new CrossSiteError()
     const session = await sessions.verify(token.text)
+    found.session = session
     if (session.allowedOrigins?.includes(String(request.headers.origin)) === false) throw new OriginNotAllowedError()
 
+    const document = await resolve?.(request)
     const covered = resolve === undefined
       ? session.documents.some((document) => grants(document.permissions, permissions))
-      : covers(session, await resolve(request), permissions)
+      : covers(session, document, permissions)
     if (!covered) throw new InsufficientPermissionError()
+    publish('verified', () => ({ flow: instance.flow, name, time: now(), ...originOf(request), ...holderOf(session), permissions, document: typeof document === 'string' ? document : undefined }))
     return session
   }
 
-  async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
-    logRefusal(request, error)
+  async function answer (error: CodedError, request: Request, reply: FastifyReply, { session }: Found<Permission>): Promise<void> {
+    reportRefusal(request, error, instance, holderOf(session ?? refusedSession(error)))
     const answered = onRefused?.(error, request, reply)
     // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
     if (answered === reply) return
@@ -86,6 +93,7 @@ export function createGuard<Permission extends string, Request extends FastifyRe
   }
 
   return (request, reply, done) => {
+    const found: Found<Permission> = {}
     const pass = (session: DocumentSession<Permission>): void => {
       // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
       request.documentSession = session as unknown as FastifyRequest['documentSession']
@@ -95,13 +103,22 @@ export function createGuard<Permission extends string, Request extends FastifyRe
     const refuse = async (thrown: unknown): Promise<void> => {
       try {
         if (thrown instanceof Error && !isRefusal(thrown)) throw thrown
-        await answer(isRefusal(thrown) ? thrown : new InsufficientPermissionError({ cause: thrown }), request, reply)
+        await answer(isRefusal(thrown) ? thrown : new InsufficientPermissionError({ cause: thrown }), request, reply, found)
       } catch (error) {
         done(error instanceof Error ? error : new InsufficientPermissionError({ cause: error }))
       }
     }
-    admit(request).then(pass, refuse)
+    admit(request, found).then(pass, refuse)
   }
+}
+
+/** What is known of a request that is refused. */
+interface Found<Permission extends string> {
+  session?: DocumentSession<Permission>
+}
+
+function holderOf (session: DocumentSession<string> | undefined): TokenHolder {
+  return { id: session?.jti, subject: session?.subject, credential: session?.credential, owner: session?.owner }
 }
 
 function grants (granted: readonly string[], required: readonly string[]): boolean {

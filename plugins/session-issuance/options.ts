@@ -2,7 +2,7 @@ import { type ApiKeySource } from '../../lib/credentials/index.ts'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { OPTIONAL_MEMBERS, type OptionalMember } from '../../lib/schemas/document-session.ts'
 import { type DefaultPermission, type DocumentSessionsOptions, SESSION_OPTION_NAMES } from '../../lib/tokens/document-session-options.ts'
-import { type AddressLimit, resolveLimit } from '../shared/flow-scope.ts'
+import { type MachineLimits, type Resolved, resolveMachineLimits } from '../shared/limits.ts'
 import { refuseUnknownOptions } from '../shared/registration.ts'
 import { type DocumentSessions } from './index.ts'
 
@@ -16,8 +16,8 @@ export interface SessionRoutesOptions {
   prefix?: string
   /** Members that `POST /viewer/sessions` takes beside `allowed_documents` and `exp`: `user_id`, `nbf`, `allowed_origins`. Default is none. */
   optionalMembers?: readonly OptionalMember[]
-  /** Requests per address. Default is 600 a minute. */
-  rateLimit?: AddressLimit
+  /** How often the routes may be called: by address, by API key, and with a wrong one. */
+  limits?: MachineLimits
 }
 
 /** No routes: the host issues sessions itself, by `app.documentSessions.issue`. */
@@ -26,7 +26,7 @@ export interface NoRoutesOptions {
   credentials?: never
   prefix?: never
   optionalMembers?: never
-  rateLimit?: never
+  limits?: never
 }
 
 /** A ready object of `createDocumentSessions`, instead of the options that make one. */
@@ -39,16 +39,16 @@ export type SessionIssuanceOptions<Permission extends string = DefaultPermission
   (SessionRoutesOptions | NoRoutesOptions)
 
 /** @internal */
-export type ResolvedRoutesOptions = Required<Omit<SessionRoutesOptions, 'routes' | 'prefix' | 'rateLimit'>> & { prefix: string, rateLimit: Required<AddressLimit> }
+export type ResolvedRoutesOptions = Required<Omit<SessionRoutesOptions, 'routes' | 'limits'>> & { limits: Resolved<MachineLimits> }
 
-const ROUTE_OPTION_NAMES = ['credentials', 'optionalMembers', 'rateLimit']
+const ROUTE_OPTION_NAMES = ['credentials', 'optionalMembers', 'limits']
 
 const NAMES: ReadonlySet<string> = new Set([...SESSION_OPTION_NAMES, ...ROUTE_OPTION_NAMES, 'sessions', 'routes'])
 
 /** @internal What the routes need, or `undefined` where there shall be none. */
 export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): ResolvedRoutesOptions | undefined {
   refuseUnknownOptions(options, NAMES)
-  const { sessions, routes = true, credentials, prefix = '', optionalMembers = [], rateLimit } = options
+  const { sessions, routes = true, credentials, prefix = '', optionalMembers = [], limits } = options
   if (sessions !== undefined) checkSessions(sessions, options)
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
   if (!routes) return refuseRouteOptions(options)
@@ -58,7 +58,7 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
   if (typeof prefix !== 'string' || !/^(?:\/[\w.~-]+)*$/.test(prefix)) throw new InvalidOptionError('prefix', 'must be a path such as /api')
   if (!Array.isArray(optionalMembers) || !optionalMembers.every((member) => OPTIONAL_MEMBERS.includes(member))) throw new InvalidOptionError('optionalMembers', `must be a list of ${OPTIONAL_MEMBERS.join(', ')}`)
 
-  return { credentials, prefix, optionalMembers, rateLimit: resolveLimit(rateLimit) }
+  return { credentials, prefix, optionalMembers, limits: resolveMachineLimits(limits) }
 }
 
 function checkSessions (sessions: DocumentSessions<string>, options: object): void {

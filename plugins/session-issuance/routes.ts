@@ -3,13 +3,14 @@ import {
 } from '../../lib/schemas/document-session.ts'
 import { InvalidRequestError } from '../../lib/errors.ts'
 import { type MemberNames, type SessionDocument, type SessionInput } from '../../lib/tokens/document-session-input.ts'
-import { callerOf, requireApiKey } from '../shared/api-key.ts'
+import { requireApiKey } from '../shared/api-key.ts'
+import { callerOf } from '../shared/callers.ts'
 import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { type DocumentSessions } from './index.ts'
 import { type ResolvedRoutesOptions } from './options.ts'
 
-const FLOW = 'session-issuance'
+const OWNER = { flow: 'session-issuance', caller: 'machine' } as const
 const PATH = '/viewer/sessions'
 
 /** Bytes. A thousand documents with ASCII ids of full length fit. */
@@ -25,21 +26,22 @@ const WIRE_NAMES: MemberNames = {
   allowedOrigins: 'body/allowed_origins'
 }
 
-const machine = { docTokens: { flow: FLOW, caller: 'machine' } } as const
+const config = { docTokens: OWNER }
 
 const security = [{ apiKey: [] }, { bearer: [] }]
 
 /** @internal */
-export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentSessions<string> }> = async (fastify, { sessions, credentials, optionalMembers, rateLimit }) => {
-  const { permissions, now } = sessions.settings
-  await prepareScope(fastify, rateLimit)
-  for (const path of [PATH, `${PATH}/revoke`]) refuseOtherMethods(fastify, path, FLOW, ['POST'])
+export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentSessions<string> }> = async (fastify, { sessions, credentials, optionalMembers, limits }) => {
+  const { permissions, name, store, now } = sessions.settings
+  const instance = { flow: OWNER.flow, name, store, now }
+  await prepareScope(fastify, instance, { limit: limits.address })
+  for (const path of [PATH, `${PATH}/revoke`]) refuseOtherMethods(fastify, path, OWNER, ['POST'])
 
   await fastify.register(async (scope: typeof fastify) => {
-    requireApiKey(scope, credentials, FLOW, now)
+    await requireApiKey(scope, credentials, instance, limits)
 
     scope.post(PATH, {
-      config: machine,
+      config,
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({
@@ -58,7 +60,7 @@ export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentS
     })
 
     scope.post(`${PATH}/revoke`, {
-      config: machine,
+      config,
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({

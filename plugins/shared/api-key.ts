@@ -1,27 +1,33 @@
-import { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { type ApiKeySource, authenticateApiKey, type Credential, type Flow } from '../../lib/credentials/index.ts'
-import { InvalidCredentialError, MissingCredentialError, MultipleCredentialsError } from '../../lib/errors.ts'
+import { type FastifyInstance } from 'fastify'
+import { type ApiKeySource, authenticateApiKey, type Flow, parseSecret } from '../../lib/credentials/index.ts'
+import { MissingCredentialError, MultipleCredentialsError } from '../../lib/errors.ts'
+import { publish } from '../../lib/events.ts'
+import { createLock } from '../../lib/limits/lock.ts'
 import { either, readBearer, readHeader } from './bearer.ts'
-
-const authenticated = new WeakMap<FastifyRequest, Credential>()
+import { rememberCaller } from './callers.ts'
+import { originOf } from './flow-instance.ts'
+import { type CountingInstance, limitByCaller, limitPrefix } from './limiter.ts'
+import { type MachineLimits, type Resolved } from './limits.ts'
 
 /**
- * Wants an API key on every route of the scope: `Authorization: Bearer` or `x-api-key`, never both.
- * It works before the body is read, and behind the limiter by address, which hooks in earlier.
+ * Wants an API key on every route of the scope: `Authorization: Bearer` or `x-api-key`, never both. It works before
+ * the body is read, and behind the limiter by address, which hooks in earlier. Must be awaited before the first route.
  */
-export function requireApiKey (scope: FastifyInstance, source: ApiKeySource, flow: Flow, now: () => number): void {
+export async function requireApiKey (scope: FastifyInstance, source: ApiKeySource, instance: CountingInstance & { flow: Flow }, limits: Resolved<MachineLimits>): Promise<void> {
+  const { flow, name, now, store } = instance
+  const lock = createLock({ store, prefix: limitPrefix(instance), now }, limits.failures)
+
   scope.addHook('preParsing', async (request) => {
     const presented = either(readBearer(request), readHeader(request, 'x-api-key'))
     if (presented.state === 'absent') throw new MissingCredentialError()
     if (presented.state === 'several') throw new MultipleCredentialsError()
-    if (presented.state === 'malformed') throw new InvalidCredentialError()
-    authenticated.set(request, await authenticateApiKey(source, presented.text, { flow, now }))
+    // What cannot be a key at all is a failure like any other.
+    const text = presented.state === 'present' ? presented.text : ''
+    const id = parseSecret(text)?.id
+    const onLocked = (credential: string, until: number): void => {
+      publish('locked', () => ({ flow, name, time: now(), ...originOf(request), credential, until }))
+    }
+    rememberCaller(request, await lock.attempt({ id, address: request.ip, onLocked }, () => authenticateApiKey(source, text, { flow, now })))
   })
-}
-
-/** Who calls. Only on a route behind {@link requireApiKey}. */
-export function callerOf (request: FastifyRequest): Credential {
-  const credential = authenticated.get(request)
-  if (credential === undefined) throw new MissingCredentialError()
-  return credential
+  await limitByCaller(scope, instance, limits.credential)
 }

@@ -1,5 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { type FastifyReply, type FastifyRequest } from 'fastify'
+import { publish, type TokenHolder } from '../../lib/events.ts'
+import { type FlowInstance, originOf } from './flow-instance.ts'
 
 /** An error of this package or of Fastify: it has a code, and its message is fit for a stranger. */
 export interface CodedError extends Error {
@@ -7,6 +9,8 @@ export interface CodedError extends Error {
   statusCode: number
   /** Methods, for `Allow`. */
   allow?: string
+  /** Seconds, for `Retry-After`. */
+  retryAfter?: number
 }
 
 /**
@@ -30,7 +34,7 @@ const CHALLENGES: Readonly<Record<string, string>> = {
 }
 
 /** Seconds after which a request that met an outage may come back. */
-const OUTAGE_RETRY_AFTER = '1'
+const OUTAGE_RETRY_AFTER = 1
 
 /** Whether an error is of this package, and so a refusal that a guard answers. */
 export function isRefusal (error: unknown): error is CodedError {
@@ -48,31 +52,37 @@ function hasCode (error: unknown): error is CodedError {
     'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400
 }
 
-/** An outage is logged with its cause, which a client never sees; a refusal by its code alone. */
-export function logRefusal (request: FastifyRequest, error: CodedError): void {
-  if (error.statusCode >= 500) request.log.error(error)
-  else request.log.info({ code: error.code }, 'request refused')
+/** Tells the log and who listens. An outage is logged with its cause, which a client never sees; a refusal by its code alone. */
+export function reportRefusal (request: FastifyRequest, error: CodedError, { flow, name, now }: FlowInstance, holder: TokenHolder): void {
+  const { code, statusCode: status } = error
+  if (status >= 500) request.log.error(error)
+  else request.log.info({ code }, 'request refused')
+  publish('refused', () => ({ flow, name, time: now(), ...originOf(request), code, status, ...holder }))
 }
 
-/** Answers with the error: status, challenge, body in Fastify's shape. Nothing of it depends on the host's handlers. */
-export function sendRefusal (error: CodedError, reply: FastifyReply): FastifyReply {
-  const { statusCode } = error
+/**
+ * Answers with the error: status, headers and body. Nothing of it depends on the host's handlers.
+ *
+ * @param bodyOf The body, where a contract wants another one than Fastify's.
+ */
+export function sendRefusal (error: CodedError, reply: FastifyReply, bodyOf: (error: CodedError) => object = toFastifyBody): FastifyReply {
+  const { statusCode, allow, retryAfter = statusCode === 503 ? OUTAGE_RETRY_AFTER : undefined } = error
   const challenge = CHALLENGES[error.code]
   reply.code(statusCode).header('cache-control', 'no-store')
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
-  if (statusCode === 503) reply.header('retry-after', OUTAGE_RETRY_AFTER)
-  if (error.allow !== undefined) reply.header('allow', error.allow)
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
+  if (allow !== undefined) reply.header('allow', allow)
 
   // As text, so that a response schema of the host's route cannot take members away.
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify({
-    statusCode,
-    code: error.code,
-    error: STATUS_CODES[statusCode],
-    message: messageOf(error)
-  }))
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(bodyOf(error)))
+}
+
+function toFastifyBody (error: CodedError): object {
+  const { statusCode, code } = error
+  return { statusCode, code, error: STATUS_CODES[statusCode], message: messageOf(error) }
 }
 
 /** Ours, and those of our validator, hold nothing that a stranger sent. Of Fastify's own, older releases repeat a content type. */
-function messageOf ({ code, statusCode, message }: CodedError): string {
+export function messageOf ({ code, statusCode, message }: CodedError): string {
   return code.startsWith('FDT_') || code === 'FST_ERR_VALIDATION' ? message : `${STATUS_CODES[statusCode]}`
 }

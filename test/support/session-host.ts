@@ -37,7 +37,7 @@ export async function sessionHost (t: Test, { flow = {}, store, apiKey = {}, ser
 
   await before?.(app)
   // Overrides come from tables of bad options too, so their type is looser than the plugin's.
-  await app.register(sessionIssuance, { issuer: ISSUER, keys, store: tokenStore, credentials: registry, now, rateLimit: { max: 10_000 }, ...flow } as SessionIssuanceOptions<string>)
+  await app.register(sessionIssuance, { issuer: ISSUER, keys, store: tokenStore, credentials: registry, now, limits: { address: { max: 10_000 }, failures: false }, ...flow } as SessionIssuanceOptions<string>)
 
   app.get('/documents/:documentId', { onRequest: app.documentSessions.require('read', { param: 'documentId' }) }, async (request) => request.documentSession)
   app.get('/documents/:documentId/download', { onRequest: app.documentSessions.require('download', { param: 'documentId' }) }, async () => 'bytes')

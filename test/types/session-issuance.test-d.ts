@@ -18,7 +18,7 @@ const app = Fastify()
 
 // ---- registration ----
 app.register(sessionIssuance, { issuer, keys, store, credentials })
-app.register(sessionIssuance, { issuer, keys, store, credentials, prefix: '/api', optionalMembers: ['user_id'], rateLimit: { max: 10 } })
+app.register(sessionIssuance, { issuer, keys, store, credentials, prefix: '/api', optionalMembers: ['user_id'], limits: { address: { max: 10 }, failures: false } })
 app.register(sessionIssuance, { issuer, keys, store, routes: false })
 app.register(sessionIssuance, { issuer, keys, store, credentials, permissions: ['read', 'sign'] })
 // @ts-expect-error `store` is required
@@ -26,7 +26,7 @@ app.register(sessionIssuance, { issuer, keys, credentials })
 // @ts-expect-error the routes need credentials
 app.register(sessionIssuance, { issuer, keys, store })
 // @ts-expect-error without routes there is nothing to limit
-app.register(sessionIssuance, { issuer, keys, store, routes: false, rateLimit: { max: 10 } })
+app.register(sessionIssuance, { issuer, keys, store, routes: false, limits: {} })
 // @ts-expect-error unknown options are refused
 app.register(sessionIssuance, { issuer, keys, store, credentials, ttl: 60 })
 // @ts-expect-error `sub` is not a member that can be turned on

@@ -118,7 +118,7 @@ t.test('a look-up that fails is an outage: 503, never 401 (T36)', async (t) => {
 })
 
 t.test('an address has a limit, and refused callers count', async (t) => {
-  const { app, create } = await sessionHost(t, { flow: { rateLimit: { max: 3, timeWindow: 60_000 } } })
+  const { app, create } = await sessionHost(t, { flow: { limits: { address: { max: 3, timeWindow: 60_000 } } } })
   for (let index = 0; index < 2; index++) t.equal((await post(app, '/viewer/sessions', {}, { 'x-api-key': 'wrong' })).statusCode, 401)
   t.equal((await create({})).statusCode, 201)
   const reply = await create({})
@@ -129,7 +129,7 @@ t.test('an address has a limit, and refused callers count', async (t) => {
 })
 
 t.test('the addresses of one /64 are one address', async (t) => {
-  const { app } = await sessionHost(t, { flow: { rateLimit: { max: 2 } } })
+  const { app } = await sessionHost(t, { flow: { limits: { address: { max: 2 } } } })
   const from = async (remoteAddress: string) => (await app.inject({ method: 'POST', url: '/viewer/sessions', remoteAddress })).statusCode
   t.strictSame([await from('2001:db8:0:1::1'), await from('2001:db8:0:1::2'), await from('2001:db8:0:1:ffff::3')], [401, 401, 429])
   t.equal(await from('2001:db8:0:2::1'), 401, 'the next one is another')

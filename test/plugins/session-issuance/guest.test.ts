@@ -3,7 +3,7 @@ import { UnsupportedFormatError } from '../../../lib/errors.ts'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createDocumentSessions } from '../../../plugins/session-issuance/index.ts'
-import { callerOf } from '../../../plugins/shared/api-key.ts'
+import { callerOf } from '../../../plugins/shared/callers.ts'
 import { ISSUER, post, refusal, sessionHost } from '../../support/session-host.ts'
 
 t.test('in a host with parsers, validators, serializers and an error handler of its own', async (t) => {

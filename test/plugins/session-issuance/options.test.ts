@@ -35,7 +35,7 @@ t.test('good options', async (t) => {
     { ...good, issuer: 'https://tokens.example/tenant/1' },
     { ...good, issuer: 'http://127.0.0.1:3000' },
     { ...good, name: 'a', permissions: ['x'], defaultLifetime: 1, maxLifetime: 1, clockTolerance: 60, serverUrl: 'https://v.example/x/', cacheBytes: 0 },
-    { ...good, optionalMembers: ['user_id'], rateLimit: { max: 1, timeWindow: 1 } },
+    { ...good, optionalMembers: ['user_id'], limits: { address: { max: 1, timeWindow: 1 }, credential: { max: 1 }, failures: false } },
     { sessions, credentials },
     { sessions, routes: false }
   ]
@@ -60,15 +60,19 @@ t.test('each bad option throws at registration (T4, T10)', async (t) => {
     ...[undefined, null, {}, [], 'key', async () => undefined].map((value): [string, object] => ['credentials', { credentials: value }]),
     ...['api', '/api/', '/a b', '/:tenant', 1, null].map((prefix): [string, object] => ['prefix', { prefix }]),
     ...['user_id', ['sub'], [1], null].map((optionalMembers): [string, object] => ['optionalMembers', { optionalMembers }]),
-    ...[false, true, null, 60, '60'].map((rateLimit): [string, object] => ['rateLimit', { rateLimit }]),
-    ['rateLimit.maxx', { rateLimit: { maxx: 1 } }],
-    ...[0, -1, NaN, Infinity, '60', 1.5, null].map((max): [string, object] => ['rateLimit.max', { rateLimit: { max } }]),
-    ...[0, -1, NaN, Infinity, '1 minute', 1.5, null].map((timeWindow): [string, object] => ['rateLimit.timeWindow', { rateLimit: { timeWindow } }]),
+    ...[false, true, null, 60, '60'].map((limits): [string, object] => ['limits', { limits }]),
+    ['limits.adress', { limits: { adress: {} } }],
+    ...['address', 'credential', 'failures'].flatMap((stage): Array<[string, object]> => [
+      ...[true, null, 60, '60'].map((limit): [string, object] => [`limits.${stage}`, { limits: { [stage]: limit } }]),
+      [`limits.${stage}.maxx`, { limits: { [stage]: { maxx: 1 } } }],
+      ...[0, -1, NaN, Infinity, '60', 1.5, null, 1e13].map((max): [string, object] => [`limits.${stage}.max`, { limits: { [stage]: { max } } }]),
+      ...[0, -1, NaN, Infinity, '1 minute', 1.5, null, 1e13].map((timeWindow): [string, object] => [`limits.${stage}.timeWindow`, { limits: { [stage]: { timeWindow } } }])
+    ]),
     ...['no', 0, null, 'false'].map((routes): [string, object] => ['routes', { routes }]),
     ['maxLifeTime', { maxLifeTime: 60 }],
     ['ttl', { ttl: 60 }],
     ['credentials', { routes: false }],
-    ['rateLimit', { routes: false, credentials: undefined, rateLimit: {} }],
+    ['limits', { routes: false, credentials: undefined, limits: {} }],
     ['documentEngineKeys', { documentEngineKeys: keys }],
     ['documentEngineKeys', { documentEngineKeys: createKeyRing([{ key: String(keys.signing().signKey?.export({ type: 'pkcs8', format: 'pem' })), kid: 'another-name' }]) }],
     ['documentEngineKeys', { documentEngineKeys: createKeyRing([{ key: await generateKey('EdDSA') }]) }],

@@ -1,0 +1,49 @@
+import { InvalidOptionError } from '../errors.ts'
+import { MAX_TTL } from '../stores/token-store.ts'
+
+/** How many in what time. The time begins with the first one, and then anew. */
+export interface Limit {
+  max: number
+  /** Milliseconds. */
+  timeWindow: number
+}
+
+/** Whether `value` is a limit to rely on: nothing of it is missing, or too much for a store. */
+export function isLimit (value: unknown): value is Limit {
+  if (typeof value !== 'object' || value === null) return false
+  const { max, timeWindow, ...rest } = { max: undefined, timeWindow: undefined, ...value }
+  return isCount(max) && isWindow(timeWindow) && Object.keys(rest).length === 0
+}
+
+/**
+ * @param option How the option is called.
+ * @param limit What the host gave: members that are absent are those of `fallback`; `false` is no limit.
+ *
+ * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500): a limit that is silently another one is none.
+ */
+export function resolveLimit (option: string, limit: Partial<Limit> | false | undefined, fallback: Limit): Limit | undefined {
+  if (limit === false) return undefined
+  if (limit !== undefined && (typeof limit !== 'object' || limit === null)) throw new InvalidOptionError(option, 'must be { max?, timeWindow? } or false')
+  const { max = fallback.max, timeWindow = fallback.timeWindow, ...unknown } = limit ?? {}
+  const [misspelt] = Object.keys(unknown)
+  if (misspelt !== undefined) throw new InvalidOptionError(`${option}.${misspelt}`, 'there is no such option')
+  if (!isCount(max)) throw new InvalidOptionError(`${option}.max`, 'must be a whole number of at least 1')
+  if (!isWindow(timeWindow)) throw new InvalidOptionError(`${option}.timeWindow`, 'must be a whole number of milliseconds, at least 1, at most ten years')
+  return { max, timeWindow }
+}
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless `limits` has no other members than `known`. */
+export function checkLimits (limits: object | undefined, known: readonly string[]): void {
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) throw new InvalidOptionError('limits', `must be { ${known.join('?, ')}? }`)
+  const misspelt = Object.keys(limits ?? {}).find((name) => !known.includes(name))
+  if (misspelt !== undefined) throw new InvalidOptionError(`limits.${misspelt}`, 'there is no such option')
+}
+
+/** A limit may be had 16 times over by a network, and the sum must still be a number. */
+function isCount (value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= 1e12
+}
+
+function isWindow (value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MAX_TTL
+}

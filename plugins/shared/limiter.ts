@@ -1,0 +1,120 @@
+import rateLimit, { type FastifyRateLimitStoreCtor, type RateLimitHook } from '@fastify/rate-limit'
+import { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { RateLimitedError } from '../../lib/errors.ts'
+import { publish } from '../../lib/events.ts'
+import { addressBuckets, type Bucket } from '../../lib/limits/address.ts'
+import { createCounters, tightest, type Usage } from '../../lib/limits/counters.ts'
+import { type Limit } from '../../lib/limits/limit.ts'
+import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { findCaller } from './callers.ts'
+import { type FlowInstance, originOf } from './flow-instance.ts'
+
+/** An instance of a flow with the store that it counts in. */
+export interface CountingInstance extends FlowInstance {
+  readonly store: TokenStore
+}
+
+/** What a stage of the limiter counts. */
+interface Stage {
+  hook: RateLimitHook
+  limitOf (request: FastifyRequest): Limit | undefined
+  bucketsOf (request: FastifyRequest): readonly Bucket[]
+}
+
+const usagesOf = new WeakMap<FastifyRequest, readonly Usage[]>()
+
+/** Where an instance counts, failures too. */
+export function limitPrefix ({ flow, name }: FlowInstance): string {
+  return `limit/${flow}/${name}`
+}
+
+/**
+ * Counts every request by the address that it comes from, before anything else of it is looked at.
+ * This and the next two must be awaited before the first route of the scope, else the limiter does not see it.
+ */
+export async function limitByAddress (scope: FastifyInstance, instance: CountingInstance, limit: Limit | undefined): Promise<void> {
+  await registerLimiter(scope, instance, { hook: 'onRequest', limitOf: () => limit, bucketsOf: ({ ip }) => addressBuckets(ip) })
+}
+
+/** Counts by API key, behind the hook of the scope that authenticates it and before any body is read. */
+export async function limitByCaller (scope: FastifyInstance, instance: CountingInstance, limit: Limit | undefined): Promise<void> {
+  await registerLimiter(scope, instance, {
+    hook: 'preParsing',
+    limitOf: (request) => findCaller(request)?.rateLimit ?? limit,
+    bucketsOf: (request) => [{ policy: 'credential', key: String(findCaller(request)?.id), factor: 1 }]
+  })
+}
+
+/** Counts by the host's user, behind all `onRequest` hooks. What is no text counts as one and the same user. */
+export async function limitByUser (scope: FastifyInstance, instance: CountingInstance, limit: Limit | undefined, limitKey: (request: FastifyRequest) => string): Promise<void> {
+  await registerLimiter(scope, instance, {
+    hook: 'preParsing',
+    limitOf: () => limit,
+    bucketsOf: (request) => [{ policy: 'user', key: String(limitKey(request)), factor: 1 }]
+  })
+}
+
+async function registerLimiter (scope: FastifyInstance, instance: CountingInstance, { hook, limitOf, bucketsOf }: Stage): Promise<void> {
+  const { flow, name, now, store } = instance
+  const counters = createCounters({ store, prefix: limitPrefix(instance), now })
+  // The library tells its store a key and not the request, and two requests may have one key: so each gets a ticket.
+  const waiting = new Map<string, FastifyRequest>()
+  let tickets = 0
+
+  async function isOneTooMany (request: FastifyRequest): Promise<boolean> {
+    const limit = limitOf(request)
+    if (limit === undefined) return false
+    const usages = await counters.count(bucketsOf(request), limit)
+    usagesOf.set(request, [...usagesOf.get(request) ?? [], ...usages])
+    return usages.some(({ isExceeded }) => isExceeded)
+  }
+
+  class TicketStore implements InstanceType<FastifyRateLimitStoreCtor> {
+    // Buckets differ in size, so the verdict is made here: the library allows 0, and is told 0 or 1. It has to be told
+    // by the callback: for a store that throws or rejects it would wait for ever.
+    incr (ticket: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void): void {
+      const request = waiting.get(ticket)
+      waiting.delete(ticket)
+      if (request === undefined) return callback(new TypeError('the limiter asks for a request that it was not given'))
+      isOneTooMany(request).then((isRefused) => callback(null, { current: Number(isRefused), ttl: 0 }), callback)
+    }
+
+    child (): TicketStore {
+      return this
+    }
+  }
+
+  await scope.register(rateLimit, {
+    hook,
+    max: 0,
+    store: TicketStore,
+    keyGenerator: (request) => {
+      const ticket = String(tickets++)
+      waiting.set(ticket, request)
+      return ticket
+    },
+    addHeaders: NO_HEADERS,
+    addHeadersOnExceeding: NO_HEADERS,
+    errorResponseBuilder: (request) => {
+      const usage = tightest(usagesOf.get(request) ?? [])
+      const { id: credential, owner } = findCaller(request) ?? {}
+      publish('limited', () => ({ flow, name, time: now(), ...originOf(request), policy: String(usage?.policy), credential, owner }))
+      return Object.assign(new RateLimitedError(), { retryAfter: Math.ceil(Number(usage?.resetsIn) / 1000) })
+    }
+  })
+}
+
+const NO_HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false }
+
+/** Tells on each answer of the scope how its limits stand, in the header fields of the IETF's draft 11 on RateLimit. */
+export function sendUsage (scope: FastifyInstance): void {
+  scope.addHook('onSend', (request, reply, _payload, done) => {
+    const usages = usagesOf.get(request) ?? []
+    const first = tightest(usages)
+    if (first !== undefined) {
+      reply.header('ratelimit-policy', usages.map(({ policy, max, timeWindow }) => `"${policy}";q=${max};w=${Math.ceil(timeWindow / 1000)}`).join(', '))
+      reply.header('ratelimit', `"${first.policy}";r=${first.remaining};t=${Math.ceil(first.resetsIn / 1000)}`)
+    }
+    done()
+  })
+}
