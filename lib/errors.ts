@@ -117,6 +117,21 @@ export const RateLimitedError = createError('FDT_RATE_LIMITED', 'Too many reques
 /** The credential failed too often from this address, so even the right secret is refused from there until `Retry-After`. */
 export const LockedError = createError('FDT_LOCKED', 'Too many failed attempts', 429)
 
+/** The host's `authorize` says that this user may not open the document. */
+export const DocumentNotAllowedError = createError('FDT_DOCUMENT_NOT_ALLOWED', 'The document cannot be opened', 403)
+
+/** A page of another site, or what cannot be told from one, asks in the name of the host's user. */
+export const ForeignOriginError = createError('FDT_FOREIGN_ORIGIN', 'The request does not come from a trusted origin', 403)
+
+/** The host's `authorize` resolved to something that no session can be made of. The cause in the log says what. */
+export const InvalidAuthorizationError = createError('FDT_INVALID_AUTHORIZATION', 'The session could not be authorized', 500)
+
+/** The remote session service refused, cannot be reached, or answered with something that is no session. The cause is in the log. */
+export const UpstreamFailedError = createError('FDT_UPSTREAM_FAILED', 'The session service has failed', 502)
+
+/** The remote session service did not answer in time. */
+export const UpstreamTimeoutError = createError('FDT_UPSTREAM_TIMEOUT', 'The session service did not answer in time', 504)
+
 // ---- guards -------------------------------------------------------------------------------
 
 /** The request carries no session token. The message is what the vendor's SDK looks for. */

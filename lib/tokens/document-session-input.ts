@@ -3,7 +3,8 @@ import {
   CredentialLimitError, DuplicateDocumentError, InvalidRequestError, LifetimeTooLongError, PastExpiryError, UnknownPermissionError
 } from '../errors.ts'
 import { isId, MAX_DOCUMENTS } from '../schemas/scalars.ts'
-import { isOrigin, isServerUrl, type ResolvedSessionsOptions } from './document-session-options.ts'
+import { isOrigin, isServerUrl } from '../urls.ts'
+import { type ResolvedSessionsOptions } from './document-session-options.ts'
 
 /** A document and what may be done with it. */
 export interface SessionDocument<Permission extends string> {

@@ -3,6 +3,7 @@ import { isSameKey } from '../keys/key-material.ts'
 import { type KeyRing } from '../keys/key-ring.ts'
 import { NAME_PATTERN } from '../schemas/scalars.ts'
 import { checkStore, type TokenStore } from '../stores/token-store.ts'
+import { isPlainUrl, isServerUrl } from '../urls.ts'
 
 /** The permissions of the vendor's service, and the vocabulary unless the host has one of its own. */
 export const DEFAULT_PERMISSIONS = ['read', 'write', 'download'] as const
@@ -95,8 +96,8 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
   }
 }
 
-/** Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
-function checkWhole (option: string, value: unknown, least: number, most: number): void {
+/** @internal Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
+export function checkWhole (option: string, value: unknown, least: number, most: number): void {
   if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > most) throw new InvalidOptionError(option, `must be a whole number from ${least} to ${most}`)
 }
 
@@ -111,30 +112,14 @@ function checkDocumentEngineKeys (ring: KeyRing, keys: KeyRing): void {
   if (ring.list().some((key) => keys.list().some((other) => isSameKey(key, other)))) throw new InvalidOptionError('documentEngineKeys', 'must not share a key with keys: one key, one use')
 }
 
-function checkName (name: unknown): void {
+/** @internal */
+export function checkName (name: unknown): void {
   if (typeof name !== 'string' || !new RegExp(NAME_PATTERN).test(name)) throw new InvalidOptionError('name', 'must be 1 to 64 of A–Z, a–z, 0–9, ., _, : and -')
 }
 
-function checkVocabulary (permissions: unknown): void {
+/** @internal */
+export function checkVocabulary (permissions: unknown): void {
   const pattern = new RegExp(NAME_PATTERN)
   const usable = Array.isArray(permissions) && permissions.length > 0 && permissions.length <= 64 && permissions.every((permission) => typeof permission === 'string' && pattern.test(permission))
   if (!usable || new Set(permissions).size !== permissions.length) throw new InvalidOptionError('permissions', 'must be 1 to 64 different names of 1 to 64 of A–Z, a–z, 0–9, ., _, : and -')
-}
-
-/** Written just as a parser would print it, so that two readers cannot see two hosts in it. */
-function isPlainUrl (text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) return false
-  if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) return false
-  return url.href === text || url.href === `${text}/`
-}
-
-/** @internal */
-export function isServerUrl (value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 2048 && value.endsWith('/') && isPlainUrl(value)
-}
-
-/** @internal Whether `value` is an origin as browsers write it in `Origin`; never `null`. */
-export function isOrigin (value: unknown): value is string {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value && /^https?:/.test(value)
 }

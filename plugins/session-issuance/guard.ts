@@ -3,10 +3,11 @@ import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
 import { publish, type TokenHolder } from '../../lib/events.ts'
-import { isOrigin } from '../../lib/tokens/document-session-options.ts'
 import { type DocumentSession, type DocumentSessionsCore, refusedSession } from '../../lib/tokens/document-session.ts'
+import { isOrigin } from '../../lib/urls.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'
 import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
+import { isFromTrustedPage } from '../shared/same-origin.ts'
 import { type CodedError, isRefusal, reportRefusal, sendRefusal } from '../shared/refusals.ts'
 
 /** Which document a request is about. Just one of the three. */
@@ -177,7 +178,7 @@ function tokenReader<Request extends FastifyRequest> ({ header, cookie }: GuardO
 /** Whether no other site can have caused the request. Browsers forbid pages to set either header. */
 function isSameSiteJson ({ method, headers }: FastifyRequest, trusted: ReadonlySet<string>): boolean {
   if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return true
-  if (headers['sec-fetch-site'] !== 'same-origin' && !trusted.has(String(headers.origin))) return false
+  if (!isFromTrustedPage(headers, trusted)) return false
 
   const type = headers['content-type']
   if (type !== undefined) return /^application\/json *(?:;|$)/i.test(type)

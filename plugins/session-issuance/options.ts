@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../../lib/errors.ts'
 import { OPTIONAL_MEMBERS, type OptionalMember } from '../../lib/schemas/document-session.ts'
 import { type DefaultPermission, type DocumentSessionsOptions, SESSION_OPTION_NAMES } from '../../lib/tokens/document-session-options.ts'
 import { type MachineLimits, type Resolved, resolveMachineLimits } from '../shared/limits.ts'
-import { refuseUnknownOptions } from '../shared/registration.ts'
+import { checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
 import { type DocumentSessions } from './index.ts'
 
 /** What the routes need. */
@@ -51,11 +51,11 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
   const { sessions, routes = true, credentials, prefix = '', optionalMembers = [], limits } = options
   if (sessions !== undefined) checkSessions(sessions, options)
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
-  if (!routes) return refuseRouteOptions(options)
+  if (!routes) return refuseIdle(options, ROUTE_OPTION_NAMES, 'has no use with routes: false')
 
   // A list has a function of this name too.
   if (typeof credentials?.find !== 'function' || Array.isArray(credentials)) throw new InvalidOptionError('credentials', 'must be a registry of API keys, or an object with a function find')
-  if (typeof prefix !== 'string' || !/^(?:\/[\w.~-]+)*$/.test(prefix)) throw new InvalidOptionError('prefix', 'must be a path such as /api')
+  checkPrefix(prefix)
   if (!Array.isArray(optionalMembers) || !optionalMembers.every((member) => OPTIONAL_MEMBERS.includes(member))) throw new InvalidOptionError('optionalMembers', `must be a list of ${OPTIONAL_MEMBERS.join(', ')}`)
 
   return { credentials, prefix, optionalMembers, limits: resolveMachineLimits(limits) }
@@ -63,15 +63,5 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
 
 function checkSessions (sessions: DocumentSessions<string>, options: object): void {
   if (typeof sessions?.verify !== 'function' || typeof sessions.require !== 'function') throw new InvalidOptionError('sessions', 'must be what createDocumentSessions() returned')
-  const both = given(options).find((option) => SESSION_OPTION_NAMES.has(option))
-  if (both !== undefined) throw new InvalidOptionError(both, 'cannot stand beside sessions')
-}
-
-function refuseRouteOptions (options: object): undefined {
-  const idle = given(options).find((option) => ROUTE_OPTION_NAMES.includes(option))
-  if (idle !== undefined) throw new InvalidOptionError(idle, 'has no use with routes: false')
-}
-
-function given (options: object): string[] {
-  return Object.entries(options).filter(([, value]) => value !== undefined).map(([option]) => option)
+  refuseIdle(options, [...SESSION_OPTION_NAMES], 'cannot stand beside sessions')
 }

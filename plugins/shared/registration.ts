@@ -38,6 +38,17 @@ export function refuseUnknownOptions (options: object, known: ReadonlySet<string
   }
 }
 
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option of `idle` that is given. */
+export function refuseIdle (options: object, idle: readonly string[], why: string): undefined {
+  const given = Object.entries(options).find(([option, value]) => value !== undefined && idle.includes(option))
+  if (given !== undefined) throw new InvalidOptionError(given[0], why)
+}
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it is a path to hang routes under, or empty. */
+export function checkPrefix (prefix: unknown): asserts prefix is string {
+  if (typeof prefix !== 'string' || !/^(?:\/[\w.~-]+)*$/.test(prefix)) throw new InvalidOptionError('prefix', 'must be a path such as /api')
+}
+
 function getOrMake<Key, Value> (map: { get (key: Key): Value | undefined, set (key: Key, value: Value): unknown }, key: Key, make: () => Value): Value {
   let value = map.get(key)
   if (value === undefined) {

@@ -1,0 +1,81 @@
+import { type FastifyInstance } from 'fastify'
+import { ForeignOriginError, DocumentNotAllowedError, InvalidAuthorizationError, InvalidRequestError } from '../../lib/errors.ts'
+import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/schemas/session-broker.ts'
+import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
+import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
+import { limitByUser } from '../shared/limiter.ts'
+import { type CodedError, isRefusal, messageOf } from '../shared/refusals.ts'
+import { isFromTrustedPage, mayBeBrowser } from '../shared/same-origin.ts'
+import { type TypeBoxPlugin } from '../shared/type-provider.ts'
+import { type LoginHook, type ResolvedBrokerRoutes } from './options.ts'
+
+const OWNER = { flow: 'session-broker', caller: 'user' } as const
+const PATH = '/api/create-session'
+
+/** Bytes. One id of full length fits, however it is escaped. */
+const BODY_LIMIT = 8 * 1024
+
+/** @internal */
+export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroker<string> }> = async (fastify, { broker, store, authorize, hooks, trusted, limits, limitKey, security = [] }) => {
+  const { name, now } = broker.settings
+  const instance = { flow: OWNER.flow, name, store, now }
+  await prepareScope(fastify, instance, { limit: limits.address, bodyOf: toBrokerBody })
+  refuseOtherMethods(fastify, PATH, OWNER, ['POST'])
+
+  await fastify.register(async (scope: typeof fastify) => {
+    runBehindLimiter(scope, hooks)
+    scope.addHook('preParsing', async ({ headers }) => {
+      if (mayBeBrowser(headers) && !isFromTrustedPage(headers, trusted)) throw new ForeignOriginError()
+    })
+    if (limitKey !== undefined) await limitByUser(scope, instance, limits.user, limitKey)
+
+    scope.post(PATH, {
+      config: { docTokens: OWNER },
+      bodyLimit: BODY_LIMIT,
+      schema: {
+        ...describe({
+          operationId: 'createBrokeredSession',
+          summary: 'Open a document',
+          description: 'A session token for the logged-in user and the document, if the user may open it.',
+          tags: ['sessions'],
+          security
+        }),
+        body: BrokerBodySchema,
+        response: brokerReplies
+      },
+      preValidation: async ({ body }) => {
+        if (!namesDocument(body)) throw new InvalidRequestError('Document ID is required')
+      }
+    }, async (request) => {
+      const authorization = await authorize(request, { documentId: request.body.documentId })
+      if (authorization === null || authorization === undefined) throw new DocumentNotAllowedError()
+      const { token } = await create(broker, authorization)
+      return { success: true as const, sessionToken: token }
+    })
+  })
+}
+
+/** What is wrong with an authorization is the host's mistake, and none of the browser's. */
+async function create (broker: SessionBroker<string>, authorization: Authorization<string>): Promise<BrokeredSession> {
+  return await broker.create(authorization).catch((error) => {
+    throw isRefusal(error) && error.statusCode < 500 ? new InvalidAuthorizationError({ cause: error }) : error
+  })
+}
+
+/** Hooks of a route run in the order in which `onRoute` hooks put them there: those of the host behind the limiter. */
+function runBehindLimiter (scope: FastifyInstance, hooks: readonly LoginHook[]): void {
+  scope.addHook('onRoute', (route) => {
+    route.onRequest = [route.onRequest ?? [], ...hooks].flat()
+  })
+}
+
+/** The contract has one answer for a document that is not named, however that comes about. */
+function namesDocument (body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return false
+  const { documentId }: Partial<Record<keyof BrokerBody, unknown>> = body
+  return documentId !== undefined && documentId !== null && documentId !== ''
+}
+
+function toBrokerBody (error: CodedError): object {
+  return { success: false, error: messageOf(error) }
+}
