@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
 import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
+import { BROKER_OPTION_NAMES } from '../lib/tokens/session-broker.ts'
 import * as errors from '../lib/errors.ts'
+import { EVENT_NAMES } from '../lib/events.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
@@ -27,6 +29,24 @@ t.test('every subpath is named', async (t) => {
 t.test('every option of the flow is in its table', async (t) => {
   for (const option of [...SESSION_OPTION_NAMES, 'credentials', 'optionalMembers', 'limits.address', 'limits.credential', 'limits.failures', 'prefix', 'routes', 'sessions']) t.match(readme, new RegExp(`^\\| \`${option}\` \\|`, 'm'), option)
   for (const permission of DEFAULT_PERMISSIONS) t.ok(readme.includes(`'${permission}'`), permission)
+})
+
+t.test('every option of the broker is in its table', async (t) => {
+  const [, section = ''] = /^## Session broker$(.*?)^## /ms.exec(readme) ?? []
+  const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
+  t.strictSame(documented.sort(), [...BROKER_OPTION_NAMES, 'authorize', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'store', 'security', 'prefix', 'routes', 'broker'].sort())
+})
+
+t.test('every event is in its table', async (t) => {
+  for (const name of EVENT_NAMES) t.match(readme, new RegExp(`^\\| \`${name}\` \\|`, 'm'), name)
+})
+
+t.test('what it links to is there', async (t) => {
+  const files = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)].map(([, path]) => String(path))
+  t.ok(files.length > 5)
+  for (const file of files) t.ok(existsSync(join(root, file)), file)
+  const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, title]) => String(title).toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')))
+  for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.has(String(anchor)), anchor)
 })
 
 t.test('starts with one sentence and the two commands', async (t) => {

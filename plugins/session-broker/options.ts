@@ -1,4 +1,4 @@
-import { type FastifyRequest, type onRequestAsyncHookHandler, type onRequestHookHandler } from 'fastify'
+import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { checkStore, type TokenStore } from '../../lib/stores/token-store.ts'
 import { type Authorization, BROKER_OPTION_NAMES, type SessionBroker, type SessionBrokerOptions } from '../../lib/tokens/session-broker.ts'
@@ -8,7 +8,7 @@ import { type Resolved, resolveUserLimits, type UserLimits } from '../shared/lim
 import { checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
 
 /** A hook of the host's, with a promise or a callback. */
-export type LoginHook = onRequestHookHandler | onRequestAsyncHookHandler
+export type LoginHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => Promise<unknown> | void
 
 /** What the route needs. */
 export interface BrokerRoutesOptions<Permission extends string = DefaultPermission> {
