@@ -46,7 +46,7 @@ t.test('what it links to is there', async (t) => {
   t.ok(files.length > 5)
   for (const file of files) t.ok(existsSync(join(root, file)), file)
   const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, title]) => String(title).toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-')))
-  for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.has(String(anchor)), anchor)
+  for (const [, anchor] of readme.matchAll(/\]\(#([^)]+)\)/g)) t.ok(anchors.has(String(anchor)), String(anchor))
 })
 
 t.test('starts with one sentence and the two commands', async (t) => {

@@ -60,7 +60,7 @@ t.test('log in, open a document, log out', async (t) => {
   t.equal((await other.open('contract')).status, 401)
   t.match(await read(url, tokenOf(await jane.open('contract'))), { status: 200 }, 'who is still logged in opens it anew')
 
-  for (const [name, word] of [['jane', `${password}x`], ['nobody', password], ['constructor', password]]) t.match(await call(`${url}/login`, { method: 'POST', body: { name, password: word } }), { status: 401 }, name)
+  for (const [name, word] of [['jane', `${password}x`], ['nobody', password], ['constructor', password]]) t.match(await call(`${url}/login`, { method: 'POST', body: { name, password: word } }), { status: 401 }, String(name))
   t.equal(program.stderr(), '')
 })
 
