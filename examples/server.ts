@@ -36,6 +36,8 @@ async function start (): Promise<void> {
     setTimeout(() => { process.exit(1) }, GRACE).unref()
     await Promise.race([drain(), sleep(DRAIN, undefined, { ref: false })])
     await app.close()
+    // On the second address of `localhost`, connections that ask for nothing are nobody's to close.
+    process.exit()
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)

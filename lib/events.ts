@@ -1,21 +1,24 @@
 /**
  * What happens in the flows, as events for audit logs and metrics, on `node:diagnostics_channel`.
  *
- * They carry ids, owners and subjects, never a token, a secret or a parameter. Nobody who listens costs nothing.
+ * They carry ids, owners, subjects and addresses, never a token, a secret or what else a request held. Each is told
+ * in the process where it happens and in no other: a key that a command rotates is no event of the server beside it.
+ * An event that nobody listens for is not made.
  *
  * @module
  */
-import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { channel, type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { InvalidOptionError } from './errors.ts'
 
 /** The flows of the package. */
 export type FlowName = 'session-issuance' | 'session-broker'
 
-/** What every event says. Members of the others that are not known are absent. */
+/** What every event of a flow says. In all events, a member that is not known is absent. */
 export interface EventBase {
   readonly flow: FlowName
   /** The `name` of the flow's instance. */
   readonly name: string
-  /** When it happened, by the clock of the instance: milliseconds since the Unix epoch. */
+  /** When it happened, by the instance's own clock (`now`): milliseconds since the Unix epoch. */
   readonly time: number
 }
 
@@ -26,27 +29,29 @@ export interface TokenHolder {
   readonly subject?: string | undefined
   /** The id of the credential that had it issued. */
   readonly credential?: string | undefined
+  /** Whose credential that is. */
   readonly owner?: string | undefined
 }
 
-/** The request that it happened on. */
+/** The request that it happened on. What the host does in code has none. */
 export interface RequestOrigin {
   /** Fastify's `request.id`: what the log calls `reqId`. */
   readonly requestId: string
-  /** Fastify's `request.ip`. */
+  /** Fastify's `request.ip`: what a proxy says where the host trusts it. */
   readonly address: string
   /** Method and path pattern of the route, such as `GET /documents/:id`. Never the path that was sent. */
   readonly route: string
 }
 
-/** A token was issued. */
+/** A token was issued, by a route or in code; told before it is handed out. One for a Document Engine or of a remote service has no `id`. */
 export interface IssuedEvent extends EventBase, TokenHolder {
+  /** What it opens, and how far. */
   readonly documents: ReadonlyArray<{ readonly id: string, readonly permissions: readonly string[] }>
-  /** Seconds since the Unix epoch. */
+  /** When it ends, in seconds since the Unix epoch. */
   readonly expiresAt: number
 }
 
-/** A guard let a request pass. */
+/** A guard let a request pass; two guards on a route tell it twice. What is then answered is not known here. `verify` in code tells nothing. */
 export interface VerifiedEvent extends EventBase, RequestOrigin, TokenHolder {
   /** What the guard asked for. */
   readonly permissions: readonly string[]
@@ -54,42 +59,59 @@ export interface VerifiedEvent extends EventBase, RequestOrigin, TokenHolder {
   readonly document?: string | undefined
 }
 
-/** A request to one of the routes, or a guarded one, was refused; or met an outage. */
+/**
+ * A request to a route of the flow was refused, or a guard refused one to the host's; or either met an outage (5xx).
+ * One for each refusal, whatever the reason, 429 among them: who counts these counts all.
+ *
+ * Names the holder of a token only when its signature was right, and the credential only when its secret was.
+ */
 export interface RefusedEvent extends EventBase, RequestOrigin, TokenHolder {
+  /** The `code` of the error: `FDT_…`, or `FST_…` of Fastify's. */
   readonly code: string
-  /** The status of the answer. */
+  /** The status that goes with the code. A host's `onRefused` may have answered with another one. */
   readonly status: number
 }
 
-/** A token was ended early, or many: then `before` tells up to when they were issued. */
+/**
+ * A token was ended early: `id`. Or many, of whomever the other members name: then `before` is there. Comes at each
+ * call that did not fail, so again for a token that was ended or over already.
+ */
 export interface RevokedEvent extends EventBase, TokenHolder {
-  /** Milliseconds since the Unix epoch. */
+  /** All that were issued then or earlier, in milliseconds since the Unix epoch. */
   readonly before?: number | undefined
 }
 
-/** A request was one too many. */
+/** A request was one too many. Tells which limit it met; that it was refused is told by `refused`, which comes next. */
 export interface LimitedEvent extends EventBase, RequestOrigin {
-  /** Which limit it met, by the name in `RateLimit-Policy`. */
+  /** As `RateLimit-Policy` calls it: `address`, `network`, `credential` or `user`. */
   readonly policy: string
+  /** The id of the credential that called, where it was looked at before. */
   readonly credential?: string | undefined
   readonly owner?: string | undefined
 }
 
-/** A credential failed too often from one address, and is refused from there for a while. */
+/**
+ * A credential failed too often from one address, and is refused from there for a while. Comes once for each lock, before
+ * the `refused` of the failure that brought it about; those that meet the lock are `refused` with `FDT_LOCKED`.
+ */
 export interface LockedEvent extends EventBase, RequestOrigin {
-  /** The id that was presented. Whether there is such a credential was not looked up. */
+  /** The id that was presented, by anybody: it is public. Whether there is such a credential was not looked up. */
   readonly credential: string
   /** When the lock ends, in milliseconds since the Unix epoch. */
   readonly until: number
 }
 
-/** A credential got a new secret, or a key ring another key that signs. Both may serve several flows. */
+/**
+ * A credential got a new secret, or a key ring another key to sign with: one that is kept in the store when it is made,
+ * some seconds before it signs. Belongs to no flow, since both may serve several.
+ */
 export interface RotatedEvent {
   readonly what: 'api-key' | 'signing-key'
   /** The id of the credential, or the `kid`. */
   readonly id: string
+  /** Whose credential it is. */
   readonly owner?: string | undefined
-  /** Milliseconds since the Unix epoch. */
+  /** When it happened, by the clock of the registry or the ring: milliseconds since the Unix epoch. */
   readonly time: number
 }
 
@@ -104,12 +126,13 @@ export interface DocTokensEvents {
   rotated: RotatedEvent
 }
 
+/** The name of an event. */
 export type EventName = keyof DocTokensEvents
 
 /** All names of events. */
-export const EVENT_NAMES = ['issued', 'verified', 'refused', 'revoked', 'limited', 'locked', 'rotated'] as const satisfies readonly EventName[]
+export const EVENT_NAMES = Object.freeze(['issued', 'verified', 'refused', 'revoked', 'limited', 'locked', 'rotated'] as const satisfies readonly EventName[])
 
-const channels = {
+const channels: Readonly<Record<EventName, Channel>> = {
   issued: channel('fastify-doc-tokens:issued'),
   verified: channel('fastify-doc-tokens:verified'),
   refused: channel('fastify-doc-tokens:refused'),
@@ -120,13 +143,24 @@ const channels = {
 }
 
 /**
- * Calls `listener` at every event of this name in this process, of all flows and instances, at once and in step
- * with the request: do the slow part later. What it throws becomes an `uncaughtException`, as always with
- * `node:diagnostics_channel`. Events are frozen.
+ * Calls `listener` at every event of this name: of all flows, instances, apps and copies of the package in this process.
  *
- * @returns A function that ends it.
+ * It is called at once, in step with the request and before its answer: do the slow part later. It cannot change or
+ * stop anything, and events are frozen all the way down. What it throws reaches neither the request nor other listeners;
+ * it becomes an `uncaughtException`, which ends the process unless the host says otherwise.
+ *
+ * ```ts
+ * onEvent('refused', ({ code, route, address }) => { console.warn(`${route} refused ${address}: ${code}`) })
+ * ```
+ *
+ * @returns A function that ends it. Calling it again does nothing.
+ *
+ * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for another name, or a listener that is no function.
  */
 export function onEvent<Name extends EventName> (name: Name, listener: (event: DocTokensEvents[Name]) => void): () => void {
+  if (!EVENT_NAMES.includes(name)) throw new InvalidOptionError('name', `must be one of ${EVENT_NAMES.join(', ')}`)
+  if (typeof listener !== 'function') throw new InvalidOptionError('listener', 'must be a function')
+
   const { name: channelName } = channels[name]
   // Only `publish` below writes to the channel.
   const receive = (event: unknown): void => { listener(event as DocTokensEvents[Name]) }
@@ -137,6 +171,13 @@ export function onEvent<Name extends EventName> (name: Name, listener: (event: D
 /** @internal Members that are `undefined` are left out. The event is made only when somebody listens. */
 export function publish<Name extends EventName> (name: Name, event: () => DocTokensEvents[Name]): void {
   const target = channels[name]
-  if (!target.hasSubscribers) return
-  target.publish(Object.freeze(Object.fromEntries(Object.entries(event()).filter(([, value]) => value !== undefined))))
+  if (target.hasSubscribers) target.publish(frozenCopy(event()))
+}
+
+/** What the publisher goes on with, such as the permissions that a guard asks for, must not be in a listener's hands. */
+function frozenCopy (value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy))
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  return Object.freeze(Object.fromEntries(members.map(([name, member]) => [name, frozenCopy(member)])))
 }

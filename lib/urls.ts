@@ -20,7 +20,7 @@ export function isConfidentialUrl (value: unknown): value is string {
   return protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
 }
 
-/** Whether `value` is an origin as browsers write it in `Origin`; never `null`. */
+/** Whether `value` is an origin as browsers write it in `Origin`; never `null`, and no pattern: it would match nothing. */
 export function isOrigin (value: unknown): value is string {
-  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value && /^https?:/.test(value)
+  return typeof value === 'string' && URL.canParse(value) && new URL(value).origin === value && /^https?:[^*]+$/.test(value)
 }

@@ -4,19 +4,23 @@ import { join } from 'node:path'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ApiKeyRegistry, createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
 import { followKeyFile, type KeyRing, openStoredKeyRing, parseNamedKey } from 'fastify-doc-tokens/keys'
 import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
 import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { withDemoKey } from './api-keys.ts'
+import { clientErrors } from './client-errors.ts'
+import { crossOrigin, headersForOrigin } from './cross-origin.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
 import { type Environment, namingVariable } from './environment.ts'
 import { sharedIssuer } from './issuer.ts'
+import { ownHost } from './own-host.ts'
 import { readOrCreate } from './secret-file.ts'
+import { timeLimits } from './time-limits.ts'
 
 export interface ExampleServer {
   app: FastifyInstance
@@ -31,7 +35,7 @@ export interface ExampleServer {
 
 /** Everything but listening. Closing the app closes the store and the keys. */
 export async function createServer (environment: Environment): Promise<ExampleServer> {
-  const { dataDir } = environment
+  const { dataDir, corsOrigins } = environment
   await prepareDataFolder(dataDir)
   const store = await namingVariable('DATA_DIR', async () => await openLmdbStore({ path: join(dataDir, 'store') }))
   // At the start it is thrown as well.
@@ -41,42 +45,50 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   const registry = createApiKeyRegistry({ store })
   const credentials = withDemoKey(registry, environment.demoApiKey)
 
+  const errors = clientErrors(corsOrigins)
   const app = Fastify({
     logger: {
       level: environment.logLevel,
-      // The query of a URL can hold a secret of somebody else's making: it does not reach the log.
-      serializers: { req: ({ method, url, ip }) => ({ method, url: url.replace(/\?.*/s, ''), remoteAddress: ip }) }
+      // The query of a URL can hold a secret of somebody else's making, and a whole one a password: only the path reaches the log.
+      serializers: { req: ({ method, url, ip }) => ({ method, url: url.replace(/^[^/?#]*:\/\/[^/?#]*|[?#].*/gs, ''), remoteAddress: ip }) }
     },
-    // What is no URL may hold a secret all the same, and the usual answer repeats it.
-    frameworkErrors: ({ statusCode = 400, code }, _request, reply) => refuse(reply, statusCode, code),
+    // What is no URL may hold a secret all the same, and the usual answer repeats it. No hook is run for it.
+    frameworkErrors: ({ statusCode = 400, code }, request, reply) => {
+      errors.follow(request, reply)
+      if (!isOwnHost(request)) return refuseForeignHost(request, reply)
+      return refuse(reply.headers(headersForOrigin(request.headers.origin, corsOrigins)), statusCode, code)
+    },
     // A body is taken as it is or not at all.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     trustProxy: environment.trustProxy.length > 0 ? environment.trustProxy : false,
-    // A client that sends or reads slowly does not hold a connection for ever.
-    connectionTimeout: 60_000,
-    requestTimeout: 30_000
+    clientErrorHandler: errors.answer,
+    // Who got in before the end is served.
+    return503OnClosing: false,
+    ...timeLimits(environment.requestTimeout)
   })
+  // Who sends a request and then closes that half of the connection waits for the answer. Not in Node.js's types.
+  Object.assign(app.server, { httpAllowHalfOpen: true })
   report = (error) => app.log.error(error, 'keys that changed cannot be used')
   app.addHook('onClose', async () => {
     await keys.close()
     await store.close()
   })
-  // The bytes of a request that could not be read, its credentials among them, are no matter for the log either.
-  app.server.prependListener('clientError', (error) => { Reflect.deleteProperty(error, 'rawPacket') })
+  const isOwnHost = ownHost(app, environment)
+  const refuseForeignHost = ({ headers }: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    return refuse(reply.headers(headersForOrigin(headers.origin, corsOrigins)), 421, 'FOREIGN_HOST')
+  }
   const { isDraining, drain } = followRequests(app)
+  // With a callback: what follows the headers may be broken, and is read before a promise could be kept.
+  app.addHook('onRequest', (request, reply, done) => {
+    errors.follow(request, reply)
+    if (isOwnHost(request)) done()
+    else refuseForeignHost(request, reply)
+  })
   app.addHook('onSend', async (_request, reply) => {
     if (reply.statusCode === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', 1)
   })
 
-  if (environment.corsOrigins.length > 0) {
-    await app.register(cors, {
-      origin: environment.corsOrigins,
-      credentials: true,
-      methods: ['GET', 'HEAD', 'POST', 'PUT'],
-      exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
-      maxAge: 600
-    })
-  }
+  if (corsOrigins.length > 0) await app.register(cors, crossOrigin(corsOrigins))
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'FST_ERR_NOT_FOUND'))
   await app.register(swagger, {
     openapi: {

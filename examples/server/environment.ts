@@ -14,6 +14,8 @@ export interface Environment {
   issuerIsDefault: boolean
   dataDir: string
   logLevel: string
+  /** Seconds in which a request must be here. The other time-outs follow it. */
+  requestTimeout: number
   trustProxy: string[]
   corsOrigins: string[]
   /** Path of a JWKS, followed. Absent: keys are made and kept in the store. */
@@ -47,6 +49,9 @@ function explain (error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`
 }
 
+/** More seconds than that are as good as none. */
+const GREATEST_REQUEST_TIMEOUT = 300
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** @throws {EnvironmentError} for the first variable that is wrong. Unset and empty are one. */
@@ -60,6 +65,11 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
   const logLevel = read('LOG_LEVEL', 'info')
   if (!LOG_LEVELS.includes(logLevel)) throw new EnvironmentError('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`)
 
+  const requestTimeout = Number(read('REQUEST_TIMEOUT', '30'))
+  if (!/^\d+$/.test(read('REQUEST_TIMEOUT', '30')) || requestTimeout < 1 || requestTimeout > GREATEST_REQUEST_TIMEOUT) {
+    throw new EnvironmentError('REQUEST_TIMEOUT', `must be a number of seconds from 1 to ${GREATEST_REQUEST_TIMEOUT}`)
+  }
+
   const keysFile = read('KEYS_FILE')
   const keyEncryptionKeys = readKeys(readSecret(env, 'KEY_ENCRYPTION_KEY'))
   const demoApiKey = readDemoKey(env)
@@ -70,7 +80,8 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     issuerIsDefault: read('ISSUER') === '',
     dataDir: resolve(read('DATA_DIR', join(packageRoot, 'data'))),
     logLevel,
-    trustProxy: readList(read('TRUST_PROXY'), isAddressRange, 'TRUST_PROXY', 'must be a list of addresses and CIDRs, such as 10.0.0.0/8,::1 (a number or "true" would believe what anybody claims)'),
+    requestTimeout,
+    trustProxy: readList(read('TRUST_PROXY'), isAddressRange, 'TRUST_PROXY', 'must be a list of addresses and CIDRs (at least /8, or /7 of version 6), such as 10.0.0.0/8,::1 (a number or "true" would believe what anybody claims)'),
     corsOrigins: readList(read('CORS_ORIGINS'), isOrigin, 'CORS_ORIGINS', 'must be a list of origins, such as https://app.example'),
     ...(keysFile !== '' && { keysFile: resolve(keysFile) }),
     ...(keyEncryptionKeys !== undefined && { keyEncryptionKeys }),
@@ -128,15 +139,22 @@ function readList (text: string, isGood: (item: string) => boolean, name: string
   return items
 }
 
-function isLoopback (host: string): boolean {
+/** Whether only this machine gets there. Of names, `localhost` alone is known to be one. */
+export function isLoopback (host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
+/** No wider than the private ranges: what holds half of all addresses would believe what anybody claims, too. */
 function isAddressRange (item: string): boolean {
   const [address = '', bits, ...rest] = item.split('/')
   const version = isIP(address)
-  if (version === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
+  // A zone belongs to one interface of one machine, and is no part of what a proxy reports.
+  if (version === 0 || rest.length > 0 || address.includes('%')) return false
+  if (bits === undefined) return true
+  // Of the addresses of version 4 in their other spelling, ::ffff:0:0/96 holds all.
+  if (version === 6 && new URL(`http://[${address}]`).hostname.startsWith('[::ffff:')) return false
+  const [fewest, most] = version === 4 ? [8, 32] : [7, 128]
+  return /^\d{1,3}$/.test(bits) && Number(bits) >= fewest && Number(bits) <= most
 }
 
 /** A `*` would stand for itself, and let in nobody. */

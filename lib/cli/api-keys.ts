@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { FLOWS, type Flow, isLive } from '../credentials/api-key.ts'
 import { type ApiKey, type ApiKeyRegistry, type NewSecret, createApiKeyRegistry } from '../credentials/registry.ts'
 import { InvalidOptionError } from '../errors.ts'
+import { type Limit } from '../limits/limit.ts'
 import { type CliContext } from './context.ts'
 import { readDuration } from './duration.ts'
 import { json, printable, table, time } from './output.ts'
@@ -39,9 +40,12 @@ Options:
       --document <id>         limit it to this document; may be repeated
       --permission <name>     limit it to this permission; may be repeated
       --max-lifetime <time>   the longest life of a token that it asks for
+      --rate-limit <rate>     how many requests it may make in what time, such as 100/1m;
+                              default is what the server allows every key
       --expires-in <time>     when the secret ends; default is never
 ${COMMON_HELP}
-A time is a number of seconds, or a number with s, m, h or d behind it: 90, 15m, 24h, 30d.
+A time is a number of seconds, or a number with s, m, h or d behind it: 90, 15m, 24h, 30d. The time of
+a rate begins with the first request, and then anew.
 
 Example: fastify-doc-tokens api-keys create --label "web shop" --flow session-issuance --permission read
 `
@@ -133,6 +137,7 @@ async function create (args: string[], context: CliContext): Promise<number> {
       document: { type: 'string', multiple: true },
       permission: { type: 'string', multiple: true },
       'max-lifetime': { type: 'string' },
+      'rate-limit': { type: 'string' },
       'expires-in': { type: 'string' }
     }
   })
@@ -142,9 +147,10 @@ async function create (args: string[], context: CliContext): Promise<number> {
   const { label, owner, document: documents, permission: permissions } = values
   const flows = values.flow?.map(readFlow)
   const maxLifetime = readDuration('--max-lifetime', values['max-lifetime'])
+  const rateLimit = readRate('--rate-limit', values['rate-limit'])
   const expiresAt = readEnd(values['expires-in'], context)
   return await withKeys(values, context, async (keys) => {
-    const made = await keys.create({ label, owner, flows, documents, permissions, maxLifetime, expiresAt })
+    const made = await keys.create({ label, owner, flows, documents, permissions, maxLifetime, rateLimit, expiresAt })
     if (values.json) return json(made)
     return withSecret(`API key ${made.record.id} is made. This is its secret; it is not shown again:`, made, 'Send it as "Authorization: Bearer <secret>".')
   }, { create: true })
@@ -234,6 +240,14 @@ function readFlow (name: string): Flow {
   return flow
 }
 
+function readRate (option: string, text: string | undefined): Limit | undefined {
+  if (text === undefined) return undefined
+  const [, max, time] = /^(\d{1,12})\/(\d{1,9}[smhd]?)$/.exec(text) ?? []
+  const seconds = readDuration(option, time)
+  if (seconds === undefined) throw new InvalidOptionError(option, 'must be requests and a time, such as 100/1m')
+  return { max: Number(max), timeWindow: seconds * 1000 }
+}
+
 function readEnd (text: string | undefined, { now }: CliContext): number | undefined {
   const duration = readDuration('--expires-in', text)
   return duration === undefined ? undefined : Math.floor(now() / 1000) + duration
@@ -244,14 +258,15 @@ function withSecret (before: string, { secret }: NewSecret, after: string): stri
   return `${before}\n\n${secret}\n\n${after}\n`
 }
 
-function describe ({ id, disabled, createdAt, secrets, flows = [], documents, permissions = [], maxLifetime, owner = '-', label = '-' }: ApiKey, { now }: CliContext): string[] {
+function describe ({ id, disabled, createdAt, secrets, flows = [], documents, permissions = [], maxLifetime, rateLimit, owner = '-', label = '-' }: ApiKey, { now }: CliContext): string[] {
   const ends = secrets.at(-1)?.expiresAt
   const isExpired = !secrets.some((secret) => isLive(secret, now() / 1000))
   const limits = [
     ...flows,
     ...(documents === undefined ? [] : [documents.length === 1 ? '1 document' : `${documents.length} documents`]),
     ...permissions,
-    ...(maxLifetime === undefined ? [] : [`${maxLifetime} s`])
+    ...(maxLifetime === undefined ? [] : [`${maxLifetime} s`]),
+    ...(rateLimit === undefined ? [] : [`${rateLimit.max} per ${rateLimit.timeWindow / 1000} s`])
   ]
   return [
     id,

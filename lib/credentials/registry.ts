@@ -188,7 +188,7 @@ const INPUT_RULES: Readonly<Record<keyof ApiKeyInput, Rule>> = {
   documents: { is: (value) => isShortList(value, MAX_DOCUMENTS, isDocumentId), must: `must list 1 to ${MAX_DOCUMENTS} ids of ${ID_LENGTH.minLength} to ${ID_LENGTH.maxLength} characters` },
   permissions: { is: (value) => isShortList(value, MAX_PERMISSIONS, isPermission), must: `must list 1 to ${MAX_PERMISSIONS} names of 1 to 64 of A–Z, a–z, 0–9, ., _, : and -` },
   maxLifetime: { is: isLifetime, must: 'must be a positive whole number of seconds' },
-  rateLimit: { is: isLimit, must: 'must be { max, timeWindow }: whole numbers of at least 1, the second in milliseconds' },
+  rateLimit: { is: (value) => isLimit(value) && Object.keys(value).length === 2, must: 'must be { max, timeWindow }: whole numbers of at least 1, the second in milliseconds and at most ten years' },
   expiresAt: FUTURE
 }
 

@@ -38,7 +38,8 @@ export interface CountersOptions {
 
 export function createCounters ({ store, prefix, now }: CountersOptions): Counters {
   async function countOne ({ policy, key, factor }: Bucket, { max, timeWindow }: Limit): Promise<Usage> {
-    const { count, expiresAt } = await orOutage(() => store.increment(`${prefix}/${policy}/${digest(key)}`, timeWindow))
+    // The window is part of the key: one that the host has changed begins at once, not when the old one ends.
+    const { count, expiresAt } = await orOutage(() => store.increment(`${prefix}/${policy}/${timeWindow}/${digest(key)}`, timeWindow))
     const most = max * factor
     return {
       policy,

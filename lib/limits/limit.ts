@@ -8,11 +8,9 @@ export interface Limit {
   timeWindow: number
 }
 
-/** Whether `value` is a limit to rely on: nothing of it is missing, or too much for a store. */
+/** Whether `value` is a limit to rely on: nothing of it is missing, or too much for a store. What else it holds does not matter. */
 export function isLimit (value: unknown): value is Limit {
-  if (typeof value !== 'object' || value === null) return false
-  const { max, timeWindow, ...rest } = { max: undefined, timeWindow: undefined, ...value }
-  return isCount(max) && isWindow(timeWindow) && Object.keys(rest).length === 0
+  return isObject(value) && 'max' in value && 'timeWindow' in value && isCount(value.max) && isWindow(value.timeWindow)
 }
 
 /**
@@ -23,7 +21,7 @@ export function isLimit (value: unknown): value is Limit {
  */
 export function resolveLimit (option: string, limit: Partial<Limit> | false | undefined, fallback: Limit): Limit | undefined {
   if (limit === false) return undefined
-  if (limit !== undefined && (typeof limit !== 'object' || limit === null)) throw new InvalidOptionError(option, 'must be { max?, timeWindow? } or false')
+  if (limit !== undefined && !isObject(limit)) throw new InvalidOptionError(option, 'must be { max?, timeWindow? } or false')
   const { max = fallback.max, timeWindow = fallback.timeWindow, ...unknown } = limit ?? {}
   const [misspelt] = Object.keys(unknown)
   if (misspelt !== undefined) throw new InvalidOptionError(`${option}.${misspelt}`, 'there is no such option')
@@ -34,7 +32,7 @@ export function resolveLimit (option: string, limit: Partial<Limit> | false | un
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless `limits` has no other members than `known`. */
 export function checkLimits (limits: object | undefined, known: readonly string[]): void {
-  if (limits !== undefined && (typeof limits !== 'object' || limits === null)) throw new InvalidOptionError('limits', `must be { ${known.join('?, ')}? }`)
+  if (limits !== undefined && !isObject(limits)) throw new InvalidOptionError('limits', `must be { ${known.join('?, ')}? }`)
   const misspelt = Object.keys(limits ?? {}).find((name) => !known.includes(name))
   if (misspelt !== undefined) throw new InvalidOptionError(`limits.${misspelt}`, 'there is no such option')
 }
@@ -46,4 +44,8 @@ function isCount (value: unknown): value is number {
 
 function isWindow (value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MAX_TTL
+}
+
+function isObject (value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -39,19 +39,21 @@ export function createLock ({ store, prefix, now }: CountersOptions, limit: Limi
   if (limit === undefined) return { attempt: (_attempt, authenticate) => authenticate() }
   const { max, timeWindow } = limit
   const counters = createCounters({ store, prefix: `${prefix}/failures`, now })
+  const lockOf = (key: string): string => `${prefix}/locked/${digest(key)}`
 
   async function refuseLocked (key: string): Promise<void> {
-    const entry = await orOutage(() => store.get(`${prefix}/locked/${key}`))
+    const entry = await orOutage(() => store.get(lockOf(key)))
     if (entry !== undefined) throw later(new LockedError(), Number(decodeRecord(entry)['until']) - now())
   }
 
   async function countFailureOf (key: string, lock: (until: number) => void): Promise<void> {
-    const { count, expiresAt } = await orOutage(() => store.increment(`${prefix}/failures/credential/${key}`, timeWindow))
-    if (count < max) return
-    const ttl = Math.max(1, expiresAt - now())
+    const usage = tightest(await counters.count([{ policy: 'credential', key, factor: 1 }], { max, timeWindow }))
+    if (usage === undefined || usage.remaining > 0) return
+    const { resetsIn: ttl, isExceeded } = usage
+    const until = now() + ttl
     // At each later failure as well: who counted to `max` may have died over it.
-    if (await orOutage(() => store.add(`${prefix}/locked/${key}`, encodeRecord({ until: expiresAt }), { ttl }))) lock(expiresAt)
-    if (count > max) throw later(new LockedError(), ttl)
+    if (await orOutage(() => store.add(lockOf(key), encodeRecord({ until }), { ttl }))) lock(until)
+    if (isExceeded) throw later(new LockedError(), ttl)
   }
 
   async function countFailureFrom (address: string | undefined): Promise<void> {
@@ -69,7 +71,7 @@ export function createLock ({ store, prefix, now }: CountersOptions, limit: Limi
   return {
     attempt: async ({ id, address, onLocked }, authenticate) => {
       if (id === undefined) return await attemptUnknown(address, authenticate)
-      const key = digest(JSON.stringify([id, addressBuckets(address)[0]?.key]))
+      const key = JSON.stringify([id, addressBuckets(address)[0]?.key])
       await refuseLocked(key)
       return await authenticate().catch(async (error) => {
         if (error instanceof InvalidCredentialError) await countFailureOf(key, (until) => onLocked?.(id, until))

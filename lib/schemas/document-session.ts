@@ -1,5 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ErrorReply, ID_LENGTH, MAX_DOCUMENTS, MAX_SESSION_TOKEN_LENGTH, NAME_PATTERN, Seconds } from './scalars.ts'
+import {
+  CredentialLimitError, DuplicateDocumentError, InvalidRequestError, LifetimeTooLongError, PastExpiryError, SessionNotFoundError,
+  SessionTooLargeError, SignerFailedError, UnknownPermissionError
+} from '../errors.ts'
+import { apiKeyErrors, errorReplies, jsonErrors, JWT_EXAMPLE, replyHeaders, validationError } from './replies.ts'
+import { ID_LENGTH, MAX_DOCUMENTS, MAX_SESSION_TOKEN_LENGTH, NAME_PATTERN, Seconds } from './scalars.ts'
 
 const PermissionsSchema = (description: string) => Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64, description })
 
@@ -32,43 +37,66 @@ export function createSessionBodySchema (vocabulary: readonly string[], members:
   })
   const off = OPTIONAL_MEMBERS.filter((member) => !members.includes(member))
   // Typed as if all were on: what is off is refused, so it is absent, as each may be.
-  return Type.Omit(schema, off, { additionalProperties: false, examples: [createSessionExample(vocabulary)] }) as unknown as typeof schema
+  return Type.Omit(schema, off, { additionalProperties: false, 'x-examples': createSessionExamples(vocabulary, members) }) as unknown as typeof schema
 }
 
-function createSessionExample (vocabulary: readonly string[]): unknown {
-  return { allowed_documents: [{ document_id: 'contract', document_permissions: [vocabulary[0]] }] }
+function createSessionExamples (vocabulary: readonly string[], members: readonly OptionalMember[]): object {
+  const documents = { allowed_documents: [{ document_id: 'contract', document_permissions: vocabulary.slice(0, 1) }] }
+  return {
+    document: { summary: 'One document, and the least that can be done with it', value: documents },
+    ...(members.includes('user_id') && { user: { summary: 'The same, for a user', value: { ...documents, user_id: 'jane' } } })
+  }
 }
 
 export type CreateSessionBody = Static<ReturnType<typeof createSessionBodySchema>>
 
 const CreateSessionReplySchema = Type.Object({
   jwt: Type.String({ maxLength: MAX_SESSION_TOKEN_LENGTH, description: 'The session token' })
-}, { description: 'The session', examples: [{ jwt: 'eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiIwMTkifQ.c2lnbmF0dXJl' }] })
+}, { description: 'The session', headers: replyHeaders, 'x-examples': { session: { value: { jwt: JWT_EXAMPLE } } } })
+
+/** What `POST /viewer/sessions` answers. */
+export function createSessionReplies (vocabulary: readonly string[]) {
+  const document = 'body/allowed_documents/0'
+  return {
+    201: CreateSessionReplySchema,
+    ...errorReplies([
+      ...jsonErrors,
+      ...apiKeyErrors,
+      validationError(`${document}/document_id: Expected required property`),
+      new InvalidRequestError(`${document}/permissions cannot stand beside document_permissions`),
+      new PastExpiryError('body/exp'),
+      new LifetimeTooLongError('body/exp', '86400'),
+      new UnknownPermissionError(`${document}/document_permissions/0`, vocabulary.join(', ')),
+      new DuplicateDocumentError('body/allowed_documents/1/document_id'),
+      new SessionTooLargeError(String(MAX_SESSION_TOKEN_LENGTH)),
+      new CredentialLimitError(`${document}/document_id`),
+      new SignerFailedError()
+    ])
+  }
+}
 
 /** One object, not a union of two: a union would name no member. That just one is there is checked by hand. */
 export const RevokeSessionBodySchema = Type.Object({
   jwt: Type.Optional(Type.String({ minLength: 1, description: 'Ends this session' })),
   user_id: Type.Optional(Type.String({ ...ID_LENGTH, description: 'Ends all sessions of this user that the API key issued' }))
-}, { additionalProperties: false, examples: [{ user_id: 'jane' }] })
+}, {
+  additionalProperties: false,
+  'x-examples': {
+    session: { summary: 'One session', value: { jwt: JWT_EXAMPLE } },
+    user: { summary: 'All of a user', value: { user_id: 'jane' } }
+  }
+})
 
-const RevokeSessionReplySchema = Type.Null({ description: 'The session is over' })
-
-const errorReplies = {
-  400: ErrorReply(400, 'Bad Request', 'FST_ERR_VALIDATION', 'body/allowed_documents/0/document_id: Expected required property'),
-  401: ErrorReply(401, 'Unauthorized', 'FDT_INVALID_CREDENTIAL', 'The API key is not valid'),
-  403: ErrorReply(403, 'Forbidden', 'FDT_FLOW_NOT_ALLOWED', 'The API key may not be used here'),
-  413: ErrorReply(413, 'Payload Too Large', 'FST_ERR_CTP_BODY_TOO_LARGE', 'Request body is too large'),
-  415: ErrorReply(415, 'Unsupported Media Type', 'FST_ERR_CTP_INVALID_MEDIA_TYPE', 'Unsupported Media Type'),
-  429: ErrorReply(429, 'Too Many Requests', 'FDT_RATE_LIMITED', 'Too many requests'),
-  503: ErrorReply(503, 'Service Unavailable', 'FDT_STORE_UNAVAILABLE', 'The token store is unavailable')
-}
-
-export const createSessionReplies = { 201: CreateSessionReplySchema, ...errorReplies }
-
+/** What `POST /viewer/sessions/revoke` answers. */
 export const revokeSessionReplies = {
-  204: RevokeSessionReplySchema,
-  ...errorReplies,
-  404: ErrorReply(404, 'Not Found', 'FDT_SESSION_NOT_FOUND', 'There is no such session')
+  204: Type.Null({ description: 'The session is over', headers: replyHeaders }),
+  ...errorReplies([
+    ...jsonErrors,
+    ...apiKeyErrors,
+    validationError('body/user_id: Expected string length greater or equal to 1'),
+    new InvalidRequestError('body must have just one of jwt and user_id'),
+    new SessionNotFoundError()
+  ])
 }
 
 /**

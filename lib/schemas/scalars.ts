@@ -19,11 +19,3 @@ export const MAX_SESSION_TOKEN_LENGTH = 800_000
 
 /** Seconds since the Unix epoch. Whether it is near enough is for the flow to say. */
 export const Seconds = (description: string) => Type.Integer({ description: `${description}, in seconds since 1970-01-01T00:00:00Z` })
-
-/** Fastify's error body. `code` is stable, `message` is for people. */
-export const ErrorReply = (statusCode: number, error: string, code: string, message: string) => Type.Object({
-  statusCode: Type.Integer(),
-  code: Type.String({ maxLength: 64 }),
-  error: Type.String({ maxLength: 64 }),
-  message: Type.String({ maxLength: 1024 })
-}, { description: error, examples: [{ statusCode, code, error, message }] })

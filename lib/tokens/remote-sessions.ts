@@ -55,26 +55,28 @@ export function checkRemoteSessions (remote: RemoteSessions): Required<RemoteSes
  * The token is checked for its form alone: three segments, at most 16 KiB. It is the service's, and so are its claims.
  *
  * @throws {UpstreamTimeoutError} `FDT_UPSTREAM_TIMEOUT` (504).
- * @throws {UpstreamFailedError} `FDT_UPSTREAM_FAILED` (502) for everything else. The cause holds the status, never the API key or what was answered.
+ * @throws {UpstreamFailedError} `FDT_UPSTREAM_FAILED` (502) for everything else. The cause holds a status or a code, never the API key or what was answered.
  *
  * @internal
  */
 export async function askForSession ({ url, apiKey, timeout }: Required<RemoteSessions>, body: RemoteSessionBody): Promise<string> {
+  const signal = AbortSignal.timeout(timeout)
   try {
     const reply = await fetch(url, {
       method: 'POST',
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeout),
+      redirect: 'manual',
+      signal,
       headers: { 'content-type': 'application/json', accept: 'application/json', authorization: `Bearer ${apiKey}` },
       body: JSON.stringify(body)
     })
     // Read in any case: what is left unread cannot be kept alive.
     const bytes = await readBounded(reply)
-    if (!reply.ok) throw new UpstreamFailedError({ cause: new TypeError(`the answer has status ${reply.status}`) })
+    if (!reply.ok) throw failed(`the answer has status ${reply.status}`)
     return readToken(bytes)
   } catch (error) {
     if (error instanceof UpstreamFailedError) throw error
-    throw isTimeout(error) ? new UpstreamTimeoutError({ cause: error }) : new UpstreamFailedError({ cause: error })
+    if (signal.aborted) throw new UpstreamTimeoutError({ cause: new TypeError(`there was no answer within ${timeout} ms`) })
+    throw failed(`the request failed with ${codeOf(error)}`)
   }
 }
 
@@ -84,7 +86,7 @@ async function readBounded (reply: Response): Promise<Uint8Array> {
   for await (const chunk of reply.body ?? []) {
     length += chunk.length
     // Leaving the loop ends the connection.
-    if (length > MAX_ANSWER) throw new UpstreamFailedError({ cause: new RangeError(`the answer is longer than ${MAX_ANSWER} bytes`) })
+    if (length > MAX_ANSWER) throw failed(`the answer is longer than ${MAX_ANSWER} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -92,10 +94,16 @@ async function readBounded (reply: Response): Promise<Uint8Array> {
 
 function readToken (bytes: Uint8Array): string {
   const value = parseJson(bytes)
-  if (!answer.Check(value)) throw new UpstreamFailedError({ cause: new TypeError('the answer holds no session token') })
+  if (!answer.Check(value)) throw failed('the answer holds no session token')
   return value.jwt
 }
 
-function isTimeout (error: unknown): boolean {
-  return error instanceof DOMException && error.name === 'TimeoutError'
+function failed (reason: string): InstanceType<typeof UpstreamFailedError> {
+  return new UpstreamFailedError({ cause: new TypeError(reason) })
+}
+
+/** The code alone: an error of the HTTP client may hold what came back, and a service may send back all that it got. */
+function codeOf (error: unknown): unknown {
+  const origin = error instanceof Error ? error.cause ?? error : error
+  return origin instanceof Error && 'code' in origin ? origin.code : 'no code'
 }

@@ -84,7 +84,7 @@ export function createSessionBroker<Permission extends string = DefaultPermissio
   if ((sessions === undefined) === (remote === undefined)) throw new InvalidOptionError('sessions', 'or remote must be given, and just one of them')
 
   if (sessions !== undefined) {
-    if (typeof sessions?.issue !== 'function' || typeof sessions.settings !== 'object') throw new InvalidOptionError('sessions', 'must be app.documentSessions, or what createDocumentSessions() returned')
+    if (typeof sessions?.issue !== 'function' || typeof sessions.settings?.issuer !== 'string') throw new InvalidOptionError('sessions', 'must be app.documentSessions, or what createDocumentSessions() returned')
     if (options.permissions !== undefined) throw new InvalidOptionError('permissions', 'has no use beside sessions')
     const { issuer, store } = sessions.settings
     return Object.freeze<SessionBroker<Permission>>({
@@ -98,8 +98,9 @@ export function createSessionBroker<Permission extends string = DefaultPermissio
 
   const service = checkRemoteSessions(options.remote)
   // Without the option, Permission is the default vocabulary; the compiler cannot know.
-  const { permissions = DEFAULT_PERMISSIONS as readonly string[] } = options
-  checkVocabulary(permissions)
+  const { permissions: given = DEFAULT_PERMISSIONS as readonly string[] } = options
+  checkVocabulary(given)
+  const permissions = [...given]
   return Object.freeze<SessionBroker<Permission>>({
     settings: Object.freeze({ name, now }),
     create: async (authorization) => {

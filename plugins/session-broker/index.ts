@@ -4,11 +4,11 @@
  * @module
  */
 import fp from 'fastify-plugin'
-import { createSessionBroker, type SessionBroker } from '../../lib/tokens/session-broker.ts'
+import { type SessionBroker } from '../../lib/tokens/session-broker.ts'
 import { type HostPermission } from '../session-issuance/index.ts'
 import { claimScope } from '../shared/registration.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
-import { resolveBrokerRoutes, type SessionBrokerPluginOptions } from './options.ts'
+import { resolveBroker, resolveBrokerRoutes, type SessionBrokerPluginOptions } from './options.ts'
 import { routes } from './routes.ts'
 
 export { createSessionBroker } from '../../lib/tokens/session-broker.ts'
@@ -25,8 +25,8 @@ declare module 'fastify' {
 }
 
 const plugin: TypeBoxPlugin<SessionBrokerPluginOptions<string>> = async (fastify, options) => {
-  const routesOptions = resolveBrokerRoutes(options)
-  const broker = options.broker ?? createSessionBroker(options)
+  const broker = resolveBroker(options)
+  const routesOptions = resolveBrokerRoutes(options, broker.settings)
   claimScope(fastify, 'sessionBroker', broker.settings.name, broker)
 
   // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.

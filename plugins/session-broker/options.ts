@@ -1,7 +1,7 @@
 import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { checkStore, type TokenStore } from '../../lib/stores/token-store.ts'
-import { type Authorization, BROKER_OPTION_NAMES, type SessionBroker, type SessionBrokerOptions } from '../../lib/tokens/session-broker.ts'
+import { type Authorization, BROKER_OPTION_NAMES, createSessionBroker, type SessionBroker, type SessionBrokerOptions } from '../../lib/tokens/session-broker.ts'
 import { type DefaultPermission } from '../../lib/tokens/document-session-options.ts'
 import { isOrigin } from '../../lib/urls.ts'
 import { type Resolved, resolveUserLimits, type UserLimits } from '../shared/limits.ts'
@@ -55,7 +55,7 @@ export interface ResolvedBrokerRoutes {
   store: TokenStore
   limits: Resolved<UserLimits>
   limitKey: BrokerRoutesOptions['limitKey']
-  security: BrokerRoutesOptions['security']
+  security: NonNullable<BrokerRoutesOptions['security']>
   prefix: string
 }
 
@@ -63,17 +63,23 @@ const ROUTE_OPTION_NAMES = ['authorize', 'onRequest', 'trustedOrigins', 'store',
 
 const NAMES: ReadonlySet<string> = new Set([...BROKER_OPTION_NAMES, ...ROUTE_OPTION_NAMES, 'broker', 'routes'])
 
-/** @internal What the route needs, or `undefined` where there shall be none. */
-export function resolveBrokerRoutes (options: SessionBrokerPluginOptions<string>): ResolvedBrokerRoutes | undefined {
+/** @internal What the options make, or the ready one that they hold. */
+export function resolveBroker (options: SessionBrokerPluginOptions<string>): SessionBroker<string> {
   refuseUnknownOptions(options, NAMES)
-  const { broker, routes = true, authorize, onRequest = [], trustedOrigins = [], limits, limitKey, security, prefix = '' } = options
-  if (broker !== undefined) checkReady(broker, options)
+  if (options.broker === undefined) return createSessionBroker(options)
+  const { broker } = options
+  if (typeof broker?.create !== 'function' || typeof broker.settings?.name !== 'string') throw new InvalidOptionError('broker', 'must be what createSessionBroker() returned')
+  refuseIdle(options, [...BROKER_OPTION_NAMES], 'cannot stand beside broker')
+  return broker
+}
+
+/** @internal What the route needs, or `undefined` where there shall be none. */
+export function resolveBrokerRoutes (options: SessionBrokerPluginOptions<string>, { issuer, store: ownStore }: SessionBroker<string>['settings']): ResolvedBrokerRoutes | undefined {
+  const { routes = true, authorize, onRequest = [], trustedOrigins = [], store = ownStore, limits, limitKey, security = [], prefix = '' } = options
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
   if (!routes) return refuseIdle(options, ROUTE_OPTION_NAMES, 'has no use with routes: false')
 
   const hooks = Array.isArray(onRequest) ? onRequest : [onRequest]
-  const { issuer, store: ownStore } = (broker ?? options.sessions)?.settings ?? {}
-  const { store = ownStore } = options
   if (typeof authorize !== 'function') throw new InvalidOptionError('authorize', 'must be a function that tells what the user may open: there is no default that allows')
   if (!hooks.every((hook) => typeof hook === 'function')) throw new InvalidOptionError('onRequest', 'must be a hook, or a list of hooks')
   if (!Array.isArray(trustedOrigins) || !trustedOrigins.every(isOrigin)) throw new InvalidOptionError('trustedOrigins', 'must be a list of origins, such as https://app.example')
@@ -81,6 +87,7 @@ export function resolveBrokerRoutes (options: SessionBrokerPluginOptions<string>
   checkStore(store)
   if (limitKey !== undefined && typeof limitKey !== 'function') throw new InvalidOptionError('limitKey', 'must be a function of the request')
   if (limitKey === undefined && limits?.user !== undefined && limits.user !== false) throw new InvalidOptionError('limits.user', 'has no use without limitKey')
+  if (!Array.isArray(security) || !security.every((scheme) => typeof scheme === 'object' && scheme !== null)) throw new InvalidOptionError('security', 'must be a list of what OpenAPI requires, such as [{ cookie: [] }]')
   checkPrefix(prefix)
 
   return {
@@ -93,9 +100,4 @@ export function resolveBrokerRoutes (options: SessionBrokerPluginOptions<string>
     security,
     prefix
   }
-}
-
-function checkReady (broker: SessionBroker<string>, options: object): void {
-  if (typeof broker?.create !== 'function' || typeof broker.settings !== 'object') throw new InvalidOptionError('broker', 'must be what createSessionBroker() returned')
-  refuseIdle(options, [...BROKER_OPTION_NAMES], 'cannot stand beside broker')
 }

@@ -1,4 +1,4 @@
-import { type FastifyInstance } from 'fastify'
+import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { ForeignOriginError, DocumentNotAllowedError, InvalidAuthorizationError, InvalidRequestError } from '../../lib/errors.ts'
 import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/schemas/session-broker.ts'
 import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
@@ -16,7 +16,7 @@ const PATH = '/api/create-session'
 const BODY_LIMIT = 8 * 1024
 
 /** @internal */
-export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroker<string> }> = async (fastify, { broker, store, authorize, hooks, trusted, limits, limitKey, security = [] }) => {
+export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroker<string> }> = async (fastify, { broker, store, authorize, hooks, trusted, limits, limitKey, security }) => {
   const { name, now } = broker.settings
   const instance = { flow: OWNER.flow, name, store, now }
   await prepareScope(fastify, instance, { limit: limits.address, bodyOf: toBrokerBody })
@@ -46,13 +46,24 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
       preValidation: async ({ body }) => {
         if (!namesDocument(body)) throw new InvalidRequestError('Document ID is required')
       }
-    }, async (request) => {
-      const authorization = await authorize(request, { documentId: request.body.documentId })
+    }, async (request, reply) => {
+      // A hook of the host's may have refused: behind an async one Fastify goes on when the client hangs up.
+      if (reply.raw.destroyed) return reply
+      const authorization = await ask(authorize, request)
       if (authorization === null || authorization === undefined) throw new DocumentNotAllowedError()
       const { token } = await create(broker, authorization)
       return { success: true as const, sessionToken: token }
     })
   })
+}
+
+/** What the host throws is for its own handler. What is no error would be taken for the answer there. */
+async function ask (authorize: ResolvedBrokerRoutes['authorize'], request: FastifyRequest<{ Body: BrokerBody }>): Promise<Authorization<string> | null> {
+  try {
+    return await authorize(request, { documentId: request.body.documentId })
+  } catch (error) {
+    throw error instanceof Error ? error : new InvalidAuthorizationError({ cause: error })
+  }
 }
 
 /** What is wrong with an authorization is the host's mistake, and none of the browser's. */
@@ -65,7 +76,7 @@ async function create (broker: SessionBroker<string>, authorization: Authorizati
 /** Hooks of a route run in the order in which `onRoute` hooks put them there: those of the host behind the limiter. */
 function runBehindLimiter (scope: FastifyInstance, hooks: readonly LoginHook[]): void {
   scope.addHook('onRoute', (route) => {
-    route.onRequest = [route.onRequest ?? [], ...hooks].flat()
+    route.onRequest = [route.onRequest, ...hooks].flat().filter((hook) => hook !== undefined)
   })
 }
 

@@ -25,6 +25,7 @@ export type { RevocationTarget } from '../../lib/tokens/revocations.ts'
 export type { Limit } from '../../lib/limits/limit.ts'
 export type { MachineLimits } from '../shared/limits.ts'
 export type { CodedError } from '../shared/refusals.ts'
+export { securitySchemes } from '../shared/openapi.ts'
 export type { DocumentResolver, DocumentSessionGuard, GuardOptions } from './guard.ts'
 export type { NoRoutesOptions, ReadySessions, SessionIssuanceOptions, SessionRoutesOptions } from './options.ts'
 

@@ -6,6 +6,7 @@ import { type MemberNames, type SessionDocument, type SessionInput } from '../..
 import { requireApiKey } from '../shared/api-key.ts'
 import { callerOf } from '../shared/callers.ts'
 import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
+import { API_KEY_SECURITY, declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { type DocumentSessions } from './index.ts'
 import { type ResolvedRoutesOptions } from './options.ts'
@@ -26,9 +27,9 @@ const WIRE_NAMES: MemberNames = {
   allowedOrigins: 'body/allowed_origins'
 }
 
-const config = { docTokens: OWNER }
+const config = { docTokens: OWNER, swaggerTransform: declareSecuritySchemes }
 
-const security = [{ apiKey: [] }, { bearer: [] }]
+const description = { tags: ['document sessions'], security: API_KEY_SECURITY }
 
 /** @internal */
 export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentSessions<string> }> = async (fastify, { sessions, credentials, optionalMembers, limits }) => {
@@ -45,14 +46,13 @@ export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentS
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({
-          operationId: 'createSession',
+          ...description,
+          operationId: operationIdOf('createDocumentSession', fastify.prefix),
           summary: 'Issue a document session',
-          description: 'A token that opens the listed documents, with the listed permissions, for a limited time.',
-          tags: ['sessions'],
-          security
+          description: 'A token that opens the listed documents, with the listed permissions, for a limited time.'
         }),
         body: createSessionBodySchema(permissions, optionalMembers),
-        response: createSessionReplies
+        response: createSessionReplies(permissions)
       }
     }, async (request, reply) => {
       const { token } = await sessions.issue({ ...toInput(request.body, permissions), credential: callerOf(request) }, WIRE_NAMES)
@@ -64,11 +64,10 @@ export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentS
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({
-          operationId: 'revokeSession',
+          ...description,
+          operationId: operationIdOf('revokeDocumentSession', fastify.prefix),
           summary: 'End document sessions',
-          description: 'Ends one session, or all sessions of a user, that the API key issued.',
-          tags: ['sessions'],
-          security
+          description: 'Ends one session, or all sessions of a user, that the API key issued.'
         }),
         body: RevokeSessionBodySchema,
         response: revokeSessionReplies

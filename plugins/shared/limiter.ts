@@ -23,6 +23,11 @@ interface Stage {
 
 const usagesOf = new WeakMap<FastifyRequest, readonly Usage[]>()
 
+/** In the order in which they were counted. */
+function findUsages (request: FastifyRequest): readonly Usage[] {
+  return usagesOf.get(request) ?? []
+}
+
 /** Where an instance counts, failures too. */
 export function limitPrefix ({ flow, name }: FlowInstance): string {
   return `limit/${flow}/${name}`
@@ -57,46 +62,30 @@ export async function limitByUser (scope: FastifyInstance, instance: CountingIns
 async function registerLimiter (scope: FastifyInstance, instance: CountingInstance, { hook, limitOf, bucketsOf }: Stage): Promise<void> {
   const { flow, name, now, store } = instance
   const counters = createCounters({ store, prefix: limitPrefix(instance), now })
-  // The library tells its store a key and not the request, and two requests may have one key: so each gets a ticket.
-  const waiting = new Map<string, FastifyRequest>()
-  let tickets = 0
 
   async function isOneTooMany (request: FastifyRequest): Promise<boolean> {
     const limit = limitOf(request)
     if (limit === undefined) return false
     const usages = await counters.count(bucketsOf(request), limit)
-    usagesOf.set(request, [...usagesOf.get(request) ?? [], ...usages])
+    usagesOf.set(request, [...findUsages(request), ...usages])
     return usages.some(({ isExceeded }) => isExceeded)
   }
 
-  class TicketStore implements InstanceType<FastifyRateLimitStoreCtor> {
-    // Buckets differ in size, so the verdict is made here: the library allows 0, and is told 0 or 1. It has to be told
-    // by the callback: for a store that throws or rejects it would wait for ever.
-    incr (ticket: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void): void {
-      const request = waiting.get(ticket)
-      waiting.delete(ticket)
-      if (request === undefined) return callback(new TypeError('the limiter asks for a request that it was not given'))
-      isOneTooMany(request).then((isRefused) => callback(null, { current: Number(isRefused), ttl: 0 }), callback)
-    }
-
-    child (): TicketStore {
-      return this
-    }
-  }
-
+  // A hook of the host's may give every route a `config.rateLimit`, meant for the host's limiter. Ours would obey it.
+  scope.addHook('onRoute', (route) => {
+    const { rateLimit, ...config } = { ...route.config }
+    route.config = config
+  })
   await scope.register(rateLimit, {
     hook,
     max: 0,
-    store: TicketStore,
-    keyGenerator: (request) => {
-      const ticket = String(tickets++)
-      waiting.set(ticket, request)
-      return ticket
-    },
+    store: VerdictStore,
+    // Counted here, where the request is known: the library tells its store the key alone.
+    keyGenerator: async (request) => Number(await isOneTooMany(request)),
     addHeaders: NO_HEADERS,
     addHeadersOnExceeding: NO_HEADERS,
     errorResponseBuilder: (request) => {
-      const usage = tightest(usagesOf.get(request) ?? [])
+      const usage = tightest(findUsages(request))
       const { id: credential, owner } = findCaller(request) ?? {}
       publish('limited', () => ({ flow, name, time: now(), ...originOf(request), policy: String(usage?.policy), credential, owner }))
       return Object.assign(new RateLimitedError(), { retryAfter: Math.ceil(Number(usage?.resetsIn) / 1000) })
@@ -104,12 +93,23 @@ async function registerLimiter (scope: FastifyInstance, instance: CountingInstan
   })
 }
 
+/** Each bucket has a size of its own, so the verdict is no matter of the library's `max`, which is 0: its key is 1 or 0, and its count too. */
+class VerdictStore implements InstanceType<FastifyRateLimitStoreCtor> {
+  incr (verdict: string, callback: (error: Error | null, result?: { current: number, ttl: number }) => void): void {
+    callback(null, { current: Number(verdict), ttl: 0 })
+  }
+
+  child (): VerdictStore {
+    return this
+  }
+}
+
 const NO_HEADERS = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false }
 
 /** Tells on each answer of the scope how its limits stand, in the header fields of the IETF's draft 11 on RateLimit. */
 export function sendUsage (scope: FastifyInstance): void {
   scope.addHook('onSend', (request, reply, _payload, done) => {
-    const usages = usagesOf.get(request) ?? []
+    const usages = findUsages(request)
     const first = tightest(usages)
     if (first !== undefined) {
       reply.header('ratelimit-policy', usages.map(({ policy, max, timeWindow }) => `"${policy}";q=${max};w=${Math.ceil(timeWindow / 1000)}`).join(', '))

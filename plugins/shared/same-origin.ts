@@ -5,7 +5,10 @@ export function isFromTrustedPage (headers: FastifyRequest['headers'], trusted: 
   return headers['sec-fetch-site'] === 'same-origin' || trusted.has(String(headers.origin))
 }
 
-/** Whether a browser, with the cookies that it keeps for the host's users, may have sent the request. */
+/**
+ * Whether a page in a browser may have sent the request, with what the browser keeps for the host's users: cookies,
+ * passwords, certificates. Every browser tells the origin of a request that carries JSON to another site.
+ */
 export function mayBeBrowser ({ origin, cookie, 'sec-fetch-site': site }: FastifyRequest['headers']): boolean {
   return origin !== undefined || cookie !== undefined || site !== undefined
 }

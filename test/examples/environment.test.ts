@@ -79,7 +79,12 @@ t.test('what a variable may be', async (t) => {
     ...each('ISSUER', 'ISSUER', ['app.example', 'ftp://app.example', 'https://user@app.example', 'https://app.example?a', 'https://app.example#a', 'https://APP.example', 'https://app.example:443', 'https://', 'https:app.example', 'https://app.example\\@evil.test/', ' https://app.example']),
     ...each('LOG_LEVEL', 'LOG_LEVEL', ['verbose', 'INFO', 'info ']),
     // T20
-    ...each('TRUST_PROXY', 'TRUST_PROXY', ['1', '2', 'true', 'loopback', '*', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0', '10.0.0.1,1', 'app.example']),
+    ...each('TRUST_PROXY', 'TRUST_PROXY', ['0', '1', '2', '-1', '1.5', 'true', 'TRUE', 'false', 'yes', '*', 'loopback', 'linklocal', 'uniquelocal', 'Loopback', 'loopback, 10.0.0.1', 'app.example', 'localhost']),
+    ...each('TRUST_PROXY', 'TRUST_PROXY', ['10.0.0.0/33', '10.0.0.0/', '10.0.0.0/8/8', '10.0.0.0/-8', '10.0.0.0/ 8', '10.0.0.0 /8', '10.0.0.0/8.0', '10.0.0.0/0x8', '10.0.0.0/255.0.0.0', '10.0.0.0-10.0.0.9', '2001:db8::/129', 'fe80::1%eth0', 'fe80::1%eth0/64']),
+    ...each('TRUST_PROXY', 'TRUST_PROXY', ['10.0.0', '10.1', '0x0a.0.0.1', '010.0.0.1', '167772161', '10.0.0.1:80', '[::1]', '[::1]:80', 'http://10.0.0.1', '10.0.0.1 10.0.0.2', '10.0.0.1;10.0.0.2', '10.0.0.1,1', '10.0.0.256', '::g']),
+    // Everybody, in one piece or in two.
+    ...each('TRUST_PROXY', 'TRUST_PROXY', ['0.0.0.0/0', '::/0', '0.0.0.0/1,128.0.0.0/1', '10.0.0.0/7', '2000::/3', '::/6', '::ffff:0.0.0.0/96', '::ffff:0:0/96', '0:0:0:0:0:FFFF:0:0/96', '::ffff:10.0.0.0/104', '::ffff:0.0.0.0/1']),
+    ...each('REQUEST_TIMEOUT', 'REQUEST_TIMEOUT', ['0', '-1', '301', '1.5', '1e1', '0x10', '30s', ' 30', '30 ', 'Infinity', 'NaN', 'true']),
     ...each('CORS_ORIGINS', 'CORS_ORIGINS', ['*', 'null', 'true', 'app.example', 'https://app.example/', 'https://app.example/a', 'https://*.app.example', 'https://APP.example', 'https://app.example, *', 'https://app.example:443', 'ftp://app.example']),
     ...each('KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY', ['short', 'no-id', base64(randomBytes(32)), `1:${base64(randomBytes(16))}`, `1:${base64(Buffer.alloc(32))}`, `a b:${base64(randomBytes(32))}`, [1, 2, 3].map((id) => encryptionKey(`${id}`)).join(), `${encryptionKey()},`]),
     ...each('KEY_ENCRYPTION_KEY_FILE', 'KEY_ENCRYPTION_KEY KEY_ENCRYPTION_KEY_FILE', [file('key', encryptionKey())], { KEY_ENCRYPTION_KEY: encryptionKey() }),
@@ -96,13 +101,14 @@ t.test('what a variable may be', async (t) => {
 
   const right = [
     {},
-    Object.fromEntries(['HOST', 'PORT', 'ISSUER', 'DATA_DIR', 'KEYS_FILE', 'KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY_FILE', 'DEMO_API_KEY', 'DEMO_API_KEY_FILE', 'TRUST_PROXY', 'CORS_ORIGINS', 'LOG_LEVEL'].map((name) => [name, ''])),
+    Object.fromEntries(['HOST', 'PORT', 'ISSUER', 'DATA_DIR', 'KEYS_FILE', 'KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY_FILE', 'DEMO_API_KEY', 'DEMO_API_KEY_FILE', 'TRUST_PROXY', 'CORS_ORIGINS', 'LOG_LEVEL', 'REQUEST_TIMEOUT'].map((name) => [name, ''])),
     ...['127.0.0.1', '127.8.9.10', '::1', 'localhost'].map((HOST) => ({ HOST })),
     ...['0.0.0.0', '::', 'app.example'].map((HOST) => ({ HOST, ISSUER: 'https://app.example' })),
     ...['0', '1', '65535'].map((PORT) => ({ PORT })),
     ...['https://app.example', 'https://app.example/', 'http://[::1]:3000', 'https://app.example/a/b'].map((ISSUER) => ({ ISSUER })),
     ...['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((LOG_LEVEL) => ({ LOG_LEVEL })),
-    ...['10.0.0.1', '10.0.0.0/8, 2001:db8::/32,', '::1'].map((TRUST_PROXY) => ({ TRUST_PROXY })),
+    ...['10.0.0.1', '10.0.0.0/8, 2001:db8::/32,', '::1', 'fc00::/7', '10.0.0.1/32', '::1/128', '::ffff:10.0.0.1'].map((TRUST_PROXY) => ({ TRUST_PROXY })),
+    ...['1', '30', '300'].map((REQUEST_TIMEOUT) => ({ REQUEST_TIMEOUT })),
     ...['https://app.example', 'https://app.example, http://localhost:8080,'].map((CORS_ORIGINS) => ({ CORS_ORIGINS })),
     ...[encryptionKey(), `${encryptionKey('2')}, ${encryptionKey('1')}`].map((KEY_ENCRYPTION_KEY) => ({ KEY_ENCRYPTION_KEY })),
     { KEY_ENCRYPTION_KEY_FILE: file('key', `${encryptionKey()}\n`) },
@@ -125,6 +131,7 @@ t.test('a wrong value stops the server with one line', async (t) => {
     ['ISSUER', { ISSUER: 'app.example' }],
     ['LOG_LEVEL', { LOG_LEVEL: 'verbose' }],
     ['TRUST_PROXY', { TRUST_PROXY: '1' }],
+    ['REQUEST_TIMEOUT', { REQUEST_TIMEOUT: '0' }],
     ['CORS_ORIGINS', { CORS_ORIGINS: '*' }],
     ['DATA_DIR', { DATA_DIR: join(file('plain', ''), 'data') }],
     ['KEYS_FILE ENOENT', { KEYS_FILE: join(tmpdir(), 'there-is-no-such-file') }],

@@ -1,8 +1,5 @@
-import { once } from 'node:events'
 import { readdirSync, statSync } from 'node:fs'
-import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { type Answer, call, issue, read } from '../support/example-client.ts'
 import { firstKey, newDataDir, startServer, until } from '../support/example-server.ts'
@@ -37,12 +34,13 @@ t.test('CORS', async (t) => {
   const [origin, other, stranger] = ['https://app.example', 'http://localhost:8080', 'https://evil.example']
   const { url } = await startServer(t, { env: { DEMO_API_KEY: KEY, CORS_ORIGINS: `${origin}, ${other}` } })
   const token = await issue(url, KEY, { contract: ['read'] })
+  const writer = await issue(url, KEY, { contract: ['write'] })
 
   const checkAllowed = (reply: Answer, origin: string, title: string) => {
-    t.equal(reply.headers.get('access-control-allow-origin'), origin, title)
+    t.equal(reply.headers.get('access-control-allow-origin'), origin, `${title}: never *`)
     t.equal(reply.headers.get('access-control-allow-credentials'), 'true', title)
     t.match(reply.headers.get('vary'), /\bOrigin\b/i, title)
-    t.strictSame(reply.headers.get('access-control-expose-headers')?.split(/, */).sort(), ['Retry-After', 'WWW-Authenticate'], title)
+    t.strictSame(reply.headers.get('access-control-expose-headers')?.split(/, */).sort(), ['RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate'], title)
   }
   // T38
   const requests: Array<[string, number, string, Parameters<typeof call>[1]]> = [
@@ -54,7 +52,13 @@ t.test('CORS', async (t) => {
     ['no API key for the flow', 401, '/viewer/sessions', { method: 'POST', body: {} }],
     ['a bad body', 400, '/viewer/sessions', { method: 'POST', bearer: KEY, body: '{' }],
     ['another type', 415, '/viewer/sessions', { method: 'POST', bearer: KEY, body: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-    ['another method', 405, '/viewer/sessions', { bearer: KEY }]
+    ['another method', 405, '/viewer/sessions', { bearer: KEY }],
+    ['a body beyond measure', 413, '/viewer/sessions', { method: 'POST', bearer: KEY, body: ' '.repeat(2 * 2 ** 20) }],
+    ['a body beyond measure of another route', 413, '/documents/contract/annotations', { method: 'PUT', bearer: writer, body: ' '.repeat(300 * 1024) }],
+    ['another type of another route', 415, '/documents/contract/annotations', { method: 'PUT', bearer: writer, body: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+    ['a bad body of another route', 400, '/documents/contract/annotations', { method: 'PUT', bearer: writer, body: { annotations: 1 } }],
+    ['no URL', 400, '/documents/%zz', {}],
+    ['a URL beyond measure', 414, `/documents/${'x'.repeat(200)}`, {}]
   ]
   for (const [name, status, path, options] of requests) {
     for (const allowed of [origin, other]) {
@@ -96,67 +100,40 @@ t.test('CORS', async (t) => {
   })
 })
 
+// T20
+t.test('whose requests are counted behind a proxy', async (t) => {
+  /** Asks, each time for somebody else, until it is told to wait. Nobody may ask more than 600 times a minute. */
+  const askOften = async (url: string, addresses: (number: number) => string): Promise<number> => {
+    for (let number = 0; number < 1000; number += 50) {
+      const replies = await Promise.all(Array.from({ length: 50 }, (_, index) => ask(url, addresses(number + index))))
+      const { status } = replies.find(({ status }) => status !== 401) ?? { status: 401 }
+      if (status !== 401) return status
+    }
+    return 401
+  }
+  const ask = (url: string, from: string) => call(`${url}/viewer/sessions`, { method: 'POST', body: {}, headers: { 'x-forwarded-for': from, 'x-real-ip': from, forwarded: `for="${from}"` } })
+  const somebody = (number: number) => `198.18.${number >> 8}.${number & 255}`
+
+  await t.test('one that is not the proxy is believed nothing', async (t) => {
+    const { url } = await startServer(t, { env: { DEMO_API_KEY: KEY, TRUST_PROXY: '192.0.2.9, 127.0.0.2, 2001:db8::/32' } })
+    t.equal(await askOften(url, somebody), 429, 'whatever it says')
+    t.equal((await ask(url, '192.0.2.9')).status, 429, 'be it the name of the proxy')
+  })
+
+  await t.test('of what the proxy says, the last address that is no proxy counts', async (t) => {
+    const { url } = await startServer(t, { env: { DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1, 10.0.0.0/8' } })
+    t.equal(await askOften(url, (number) => `${somebody(number)}, 203.0.113.7`), 429, 'what stands further left does not help')
+    t.equal((await ask(url, '10.1.2.3, 203.0.113.7, 10.9.8.7')).status, 429, 'nor does another proxy in between')
+    t.equal((await ask(url, '203.0.113.7, 203.0.113.8')).status, 401, 'another one is another')
+    t.equal(await askOften(url, somebody), 401, 'as is each of many')
+  })
+})
+
 t.test('without CORS_ORIGINS no other site is let in', async (t) => {
   const { url } = await startServer(t, { env: { DEMO_API_KEY: KEY } })
   for (const origin of ['https://app.example', url, 'null']) {
     t.strictSame([...(await call(`${url}/documents/contract`, { headers: { origin } })).headers.keys()].filter((name) => name.startsWith('access-control-')), [])
   }
-})
-
-/** A request whose body is held back until `finish` is called. It may be cut off before. */
-function slowRequest (url: string): { sent: ClientRequest, finish: () => Promise<{ status: number | undefined, body: string }> } {
-  const body = '{"allowed_documents":[{"document_id":"contract"}]}'
-  const sent = request(`${url}/viewer/sessions`, { method: 'POST', agent: false, headers: { 'content-type': 'application/json', 'content-length': body.length, 'x-api-key': KEY } })
-  const replied = once(sent, 'response')
-  replied.catch(() => {})
-  sent.write(body.slice(0, 5))
-  return {
-    sent,
-    finish: async () => {
-      sent.end(body.slice(5))
-      const [reply] = await replied as [IncomingMessage]
-      return { status: reply.statusCode, body: await text(reply) }
-    }
-  }
-}
-
-t.test('SIGTERM lets requests under way end', async (t) => {
-  const { url, process: server, ended, stdout, stderr } = await startServer(t, { env: { DEMO_API_KEY: KEY } })
-  const { finish } = slowRequest(url)
-  const { sent: leaver } = slowRequest(url)
-  await until(() => stdout().split('"url":"/viewer/sessions"').length === 3)
-
-  server.kill('SIGTERM')
-  const draining = await until(async () => {
-    const reply = await call(`${url}/health/ready`)
-    return reply.status !== 200 && reply
-  })
-  t.equal(draining.status, 503)
-  t.strictSame(draining.body, { status: 'draining' })
-  t.equal(draining.headers.get('retry-after'), '1')
-  t.equal((await call(`${url}/health/live`)).status, 200, 'it lives')
-  t.equal(server.exitCode, null)
-
-  leaver.destroy()
-  const { status, body } = await finish()
-  t.equal(status, 201)
-  t.match(body, /^\{"jwt":"/)
-  t.equal(await ended, 0)
-  t.equal(stderr(), '')
-})
-
-t.test('SIGINT ends it too, and a second signal at once', async (t) => {
-  const idle = await startServer(t, { env: { DEMO_API_KEY: KEY } })
-  idle.process.kill('SIGINT')
-  t.equal(await idle.ended, 0)
-
-  const busy = await startServer(t, { env: { DEMO_API_KEY: KEY } })
-  slowRequest(busy.url)
-  await until(() => busy.stdout().includes('"url":"/viewer/sessions"'))
-  busy.process.kill('SIGINT')
-  await until(async () => (await call(`${busy.url}/health/ready`)).status === 503)
-  busy.process.kill('SIGINT')
-  t.equal(await busy.ended, null, 'as a signal does')
 })
 
 t.test('its files are its own', { skip: process.platform === 'win32' ? 'modes are another matter there' : false }, async (t) => {

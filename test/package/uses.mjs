@@ -37,6 +37,37 @@ export const flows = {
     assert.equal((await app.inject({ url: '/documents/contract', headers })).statusCode, 200)
     assert.equal((await app.inject({ url: '/documents/handbook', headers })).statusCode, 403)
     assert.equal((await app.inject({ url: '/documents/contract' })).statusCode, 401)
+  },
+
+  async 'fastify-doc-tokens/session-broker' (app, load) {
+    const { sessionIssuance } = await load('fastify-doc-tokens/session-issuance')
+    const { sessionBroker } = await load('fastify-doc-tokens/session-broker')
+    const { onEvent } = await load('fastify-doc-tokens/events')
+    const { createKeyRing, generateKey } = await load('fastify-doc-tokens/keys')
+    const { createMemoryStore } = await load('fastify-doc-tokens/stores/memory')
+
+    const keys = createKeyRing([{ key: await generateKey('ES256') }])
+    await app.register(sessionIssuance, { issuer: 'http://127.0.0.1:3000', keys, store: createMemoryStore(), routes: false })
+    await app.register(sessionBroker, {
+      sessions: app.documentSessions,
+      onRequest: async (request, reply) => { if (request.headers.cookie !== 'login=ada') return await reply.code(401).send() },
+      authorize: async (_request, { documentId }) => documentId === 'contract' ? { subject: 'ada', documents: [{ id: documentId, permissions: ['read'] }] } : null
+    })
+    app.get('/documents/:id', { onRequest: app.documentSessions.require('read', { param: 'id' }) }, async () => 'the document')
+
+    const heard = []
+    const stop = ['issued', 'refused'].map((name) => onEvent(name, ({ flow }) => { heard.push([name, flow]) }))
+    const ask = (documentId, headers) => app.inject({ method: 'POST', url: '/api/create-session', headers: { 'sec-fetch-site': 'same-origin', ...headers }, payload: { documentId } })
+    const answer = await ask('contract', { cookie: 'login=ada' })
+    assert.equal(answer.statusCode, 200, answer.body)
+    assert.equal((await ask('handbook', { cookie: 'login=ada' })).body, '{"success":false,"error":"The document cannot be opened"}')
+    assert.equal((await ask('contract', { cookie: 'login=ada', 'sec-fetch-site': 'cross-site' })).statusCode, 403)
+    assert.equal((await ask('contract', {})).statusCode, 401)
+    assert.deepEqual(heard, [['issued', 'session-issuance'], ['refused', 'session-broker'], ['refused', 'session-broker']])
+    for (const end of stop) end()
+    const headers = { authorization: `Bearer ${answer.json().sessionToken}` }
+    assert.equal((await app.inject({ url: '/documents/contract', headers })).statusCode, 200)
+    assert.equal((await app.inject({ url: '/documents/handbook', headers })).statusCode, 403)
   }
 }
 

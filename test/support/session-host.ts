@@ -1,10 +1,11 @@
-import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
+import { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import { type Test } from 'tap'
 import { type ApiKeyInput, createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
 import { sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
+import { buildHost } from './hosts.ts'
 
 /** 2027-01-15T08:00:00Z, in milliseconds. */
 export const NOW = 1_800_000_000_000
@@ -20,11 +21,11 @@ export interface HostOptions {
   /** What the API key may do. */
   apiKey?: ApiKeyInput
   server?: FastifyServerOptions
-  /** Runs before the flow is registered. */
-  before?: (app: FastifyInstance) => Promise<void> | void
+  /** Runs before the flow is registered, in the scope where it will be. */
+  before?: (scope: FastifyInstance) => Promise<void> | void
 }
 
-/** An app with the flow and guarded routes, an API key, and a clock that stands still until it is moved. */
+/** The host that the test runs in, with the flow and guarded routes, an API key, and a clock that stands still until it is moved. */
 export async function sessionHost (t: Test, { flow = {}, store, apiKey = {}, server = {}, before }: HostOptions = {}) {
   const clock = { time: NOW }
   const now = () => clock.time
@@ -32,25 +33,30 @@ export async function sessionHost (t: Test, { flow = {}, store, apiKey = {}, ser
   const registry = createApiKeyRegistry({ store: tokenStore, now })
   const { record: { id }, secret } = await registry.create(apiKey)
   const keys = createKeyRing([{ key: await generateKey('ES256') }])
-  const app = Fastify(server)
-  t.teardown(() => app.close())
-
-  await before?.(app)
   // Overrides come from tables of bad options too, so their type is looser than the plugin's.
-  await app.register(sessionIssuance, { issuer: ISSUER, keys, store: tokenStore, credentials: registry, now, limits: { address: { max: 10_000 }, failures: false }, ...flow } as SessionIssuanceOptions<string>)
+  const options = { issuer: ISSUER, keys, store: tokenStore, credentials: registry, now, limits: { address: { max: 10_000 }, failures: false }, ...flow } as SessionIssuanceOptions<string>
 
-  app.get('/documents/:documentId', { onRequest: app.documentSessions.require('read', { param: 'documentId' }) }, async (request) => request.documentSession)
-  app.get('/documents/:documentId/download', { onRequest: app.documentSessions.require('download', { param: 'documentId' }) }, async () => 'bytes')
-  app.put('/documents/:documentId', { onRequest: app.documentSessions.require('read', 'write', { param: 'documentId' }) }, async () => 'written')
+  const { app, scope } = await buildHost(t, {
+    server,
+    register: async (scope) => {
+      await before?.(scope)
+      await scope.register(sessionIssuance, options)
+      scope.get('/documents/:documentId', { onRequest: scope.documentSessions.require('read', { param: 'documentId' }) }, async (request) => request.documentSession)
+      scope.get('/documents/:documentId/download', { onRequest: scope.documentSessions.require('download', { param: 'documentId' }) }, async () => 'bytes')
+      scope.put('/documents/:documentId', { onRequest: scope.documentSessions.require('read', 'write', { param: 'documentId' }) }, async () => 'written')
+    },
+    sibling: async (scope) => { await scope.register(sessionIssuance, { ...options, name: 'other' } as SessionIssuanceOptions<string>) }
+  })
 
   return {
     app,
+    scope,
     clock,
     id,
     keys,
     registry,
     secret,
-    sessions: app.documentSessions,
+    sessions: scope.documentSessions,
     store: tokenStore,
     /** `POST /viewer/sessions` with the API key. A string is sent as it is. */
     create: (body: unknown, headers: Record<string, string> = {}) => post(app, '/viewer/sessions', body, { authorization: `Bearer ${secret}`, ...headers }),

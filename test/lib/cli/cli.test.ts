@@ -111,6 +111,14 @@ t.test('a wrong command line is 2, with one line that says why', async (t) => {
     { args: ['api-keys', 'create', '--flow', 'sessions'], says: /"--flow": must be session-issuance or opaque-tokens/ },
     { args: ['api-keys', 'create', '--max-lifetime', '1w'], says: /"--max-lifetime": must be seconds/ },
     { args: ['api-keys', 'create', '--max-lifetime', '0'], says: /"maxLifetime"/ },
+    ...['', '100', '100/', '/1m', '100/1w', '100/1m/2', '100 / 1m', '-1/1m', '1.5/1m', '1e3/1m', '100/1.5m', '100/-1', '0x10/1m', '1234567890123/1m', '100/1234567890', '100/1m\n', '٣/1m'].map((rate) => (
+      { args: ['api-keys', 'create', `--rate-limit=${rate}`], says: /"--rate-limit": must be requests and a time, such as 100\/1m/ }
+    )),
+    ...['0/1m', '100/0', '100/3651d'].map((rate) => (
+      { args: ['api-keys', 'create', '--rate-limit', rate], says: /"rateLimit": must be \{ max, timeWindow \}.*at least 1.*at most ten years/ }
+    )),
+    { args: ['api-keys', 'create', '--rate-limit'], says: /--rate-limit/ },
+    { args: ['api-keys', 'rotate', 'a', '--rate-limit', '1/1m'], says: /--rate-limit/ },
     { args: ['api-keys', 'create', '--expires-in', '0'], says: /"expiresAt": must be a time to come/ },
     { args: ['api-keys', 'create', '--expires-in', 'never'], says: /"--expires-in"/ },
     { args: ['api-keys', 'create', '--label', 'a\nb'], says: /"label"/ },
@@ -196,7 +204,7 @@ t.test('create shows the secret once, alone on its line', async (t) => {
 t.test('create takes every limit', async (t) => {
   const { cli, store } = build(t)
   const { code, out, error } = await cli('api-keys', 'create', '--label', 'shop', '--owner', 'acme', '--flow', 'session-issuance', '--flow', 'opaque-tokens',
-    '--document', 'a', '--document', 'b\u001b[0m', '--permission', 'read', '--permission', 'write', '--max-lifetime', '10m', '--expires-in', '90d', '--json')
+    '--document', 'a', '--document', 'b\u001b[0m', '--permission', 'read', '--permission', 'write', '--max-lifetime', '10m', '--rate-limit', '100/1m', '--expires-in', '90d', '--json')
   t.strictSame({ code, error }, { code: 0, error: '' })
   t.match(out, /^[^\p{Cc}]+\n$/u, 'one safe line')
   const { record, secret } = JSON.parse(out)
@@ -208,11 +216,28 @@ t.test('create takes every limit', async (t) => {
     owner: 'acme',
     label: 'shop',
     maxLifetime: 600,
+    rateLimit: { max: 100, timeWindow: 60_000 },
     createdAt: SECONDS,
     secrets: [{ createdAt: SECONDS, expiresAt: SECONDS + 90 * 86_400 }]
   })
   t.strictSame(await createApiKeyRegistry({ store }).get(record.id), record)
   t.equal(parseSecret(secret)?.id, record.id)
+})
+
+t.test('a rate limit is requests per time, and holds to the bounds of the registry', async (t) => {
+  const { cli } = build(t)
+  const rates = [
+    { text: '1/1', rateLimit: { max: 1, timeWindow: 1000 } },
+    { text: '10/90', rateLimit: { max: 10, timeWindow: 90_000 } },
+    { text: '007/15m', rateLimit: { max: 7, timeWindow: 900_000 } },
+    { text: '999999999999/3650d', rateLimit: { max: 999_999_999_999, timeWindow: 315_360_000_000 } }
+  ]
+  for (const { text, rateLimit } of rates) {
+    const { code, out, error } = await cli('api-keys', 'create', '--rate-limit', text, '--json')
+    t.strictSame({ code, error }, { code: 0, error: '' }, text)
+    t.strictSame(JSON.parse(out).record.rateLimit, rateLimit, text)
+  }
+  t.match(await cli('api-keys', 'create', '--help'), { out: /--rate-limit <rate>[^]*100\/1m[^]*begins with the first request/ })
 })
 
 t.test('list', async (t) => {
@@ -226,7 +251,7 @@ t.test('list', async (t) => {
   t.test('many', async (t) => {
     const { cli, cliWith, store } = build(t)
     const plain = await make(cli)
-    const limited = JSON.parse((await cliWith({ now: () => NOW + 1000 }, 'api-keys', 'create', '--json', '--label', 'shop', '--owner', 'acme', '--flow', 'opaque-tokens', '--document', 'a', '--permission', 'read', '--max-lifetime', '60', '--expires-in', '2')).out).record
+    const limited = JSON.parse((await cliWith({ now: () => NOW + 1000 }, 'api-keys', 'create', '--json', '--label', 'shop', '--owner', 'acme', '--flow', 'opaque-tokens', '--document', 'a', '--permission', 'read', '--max-lifetime', '60', '--rate-limit', '5/2h', '--expires-in', '2')).out).record
     const expired = JSON.parse((await cliWith({ now: () => NOW - 9000 }, 'api-keys', 'create', '--json', '--expires-in', '1', '--document', 'a', '--document', 'b')).out).record
     await cli('api-keys', 'disable', limited.id)
     // Not through the registry, which refuses such a label: what another program wrote is printed safely too.
@@ -238,7 +263,7 @@ t.test('list', async (t) => {
       ['ID', 'STATE', 'CREATED', 'EXPIRES', 'LIMITS', 'OWNER', 'LABEL'],
       [expired.id, 'expired', '2029-12-31T23:59:51Z', '2029-12-31T23:59:52Z', '2 documents', '-', '-'],
       [plain.id, 'active', '2030-01-01T00:00:00Z', 'never', '-', '-', '-'],
-      [limited.id, 'disabled', '2030-01-01T00:00:01Z', '2030-01-01T00:00:03Z', 'opaque-tokens, 1 document, read, 60 s', 'acme', 'shop'],
+      [limited.id, 'disabled', '2030-01-01T00:00:01Z', '2030-01-01T00:00:03Z', 'opaque-tokens, 1 document, read, 60 s, 5 per 7200 s', 'acme', 'shop'],
       ['\\u202eid', 'active', '2030-01-01T00:00:05Z', 'never', '-', '-', 'x\\u2028y'],
       ['']
     ])

@@ -38,12 +38,13 @@ async function failure (promise: Promise<unknown>): Promise<{ code: string, keys
 
 t.test('a good key', async (t) => {
   t.test('becomes a credential without its secrets', async (t) => {
-    const record = { ...GOOD, owner: 'acme', label: 'shop', flows: ['session-issuance' as const], documents: ['a'], permissions: ['read'], maxLifetime: 60, disabled: false, extra: 1 }
+    const record = { ...GOOD, owner: 'acme', label: 'shop', flows: ['session-issuance' as const], documents: ['a'], permissions: ['read'], maxLifetime: 60, rateLimit: { max: 5, timeWindow: 1000, extra: 1 }, disabled: false, extra: 1 }
     const credential = await authenticateApiKey(sourceOf(record), SECRET, { flow: 'session-issuance', now })
-    t.strictSame(credential, { id: ID, owner: 'acme', flows: ['session-issuance'], documents: ['a'], permissions: ['read'], maxLifetime: 60 })
-    t.ok([credential, credential.flows, credential.documents, credential.permissions].every(Object.isFrozen), 'deeply frozen')
+    t.strictSame(credential, { id: ID, owner: 'acme', flows: ['session-issuance'], documents: ['a'], permissions: ['read'], maxLifetime: 60, rateLimit: { max: 5, timeWindow: 1000 } })
+    t.ok([credential, credential.flows, credential.documents, credential.permissions, credential.rateLimit].every(Object.isFrozen), 'deeply frozen')
     record.documents.push('b')
-    t.strictSame(credential.documents, ['a'], 'a copy')
+    record.rateLimit.max = 1000
+    t.strictSame([credential.documents, credential.rateLimit?.max], [['a'], 5], 'a copy')
   })
 
   t.test('without limits has none', async (t) => {
@@ -80,8 +81,13 @@ t.test('a good key', async (t) => {
       get id () { return ID }
       get createdAt () { return SECONDS }
       get secrets () { return GOOD.secrets }
+      get rateLimit () { return new Limits() }
     }
-    t.strictSame(await authenticateApiKey(sourceOf(new Row()), SECRET, { flow: 'opaque-tokens', now }), { id: ID })
+    class Limits {
+      get max () { return 5 }
+      get timeWindow () { return 1000 }
+    }
+    t.strictSame(await authenticateApiKey(sourceOf(new Row()), SECRET, { flow: 'opaque-tokens', now }), { id: ID, rateLimit: { max: 5, timeWindow: 1000 } })
   })
 })
 
@@ -216,6 +222,11 @@ t.test('a record that is not to be relied on never passes', async (t) => {
     { name: 'maxLifetime 0', member: 'maxLifetime', answer: { ...GOOD, maxLifetime: 0 } },
     { name: 'maxLifetime NaN', member: 'maxLifetime', answer: { ...GOOD, maxLifetime: NaN } },
     { name: 'maxLifetime as string', member: 'maxLifetime', answer: { ...GOOD, maxLifetime: '60' } },
+    { name: 'rateLimit null', member: 'rateLimit', answer: { ...GOOD, rateLimit: null } },
+    { name: 'rateLimit without a time', member: 'rateLimit', answer: { ...GOOD, rateLimit: { max: 5 } } },
+    { name: 'rateLimit of no requests', member: 'rateLimit', answer: { ...GOOD, rateLimit: { max: 0, timeWindow: 1000 } } },
+    { name: 'rateLimit in a string', member: 'rateLimit', answer: { ...GOOD, rateLimit: '100/1m' } },
+    { name: 'rateLimit of a time as string', member: 'rateLimit', answer: { ...GOOD, rateLimit: { max: 5, timeWindow: '1000' } } },
     { name: 'disabled null', member: 'disabled', answer: { ...GOOD, disabled: null } },
     { name: 'disabled as string', member: 'disabled', answer: { ...GOOD, disabled: 'true' } },
     { name: 'disabled as number', member: 'disabled', answer: { ...GOOD, disabled: 1 } },

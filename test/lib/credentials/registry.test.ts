@@ -78,7 +78,7 @@ t.test('create', async (t) => {
 
   t.test('a key with all of them', async (t) => {
     const { keys } = build(t)
-    const input: ApiKeyInput = { owner: 'acme', label: 'Grüße 😀', flows: ['session-issuance'], documents: ['a', '__proto__', '\u0007'], permissions: ['read', 'ns:a_b-c'], maxLifetime: 1, expiresAt: SECONDS + 1 }
+    const input: ApiKeyInput = { owner: 'acme', label: 'Grüße 😀', flows: ['session-issuance'], documents: ['a', '__proto__', '\u0007'], permissions: ['read', 'ns:a_b-c'], maxLifetime: 1, rateLimit: { max: 5, timeWindow: 1000 }, expiresAt: SECONDS + 1 }
     const { record, secret } = await keys.create(input)
     const { expiresAt, label, ...limits } = input
     t.strictSame(record, { ...limits, label, id: record.id, createdAt: SECONDS, secrets: [{ createdAt: SECONDS, expiresAt }] })
@@ -91,13 +91,13 @@ t.test('create', async (t) => {
 
   t.test('undefined is absent', async (t) => {
     const { keys } = build(t)
-    const { record } = await keys.create({ owner: undefined, label: undefined, flows: undefined, documents: undefined, permissions: undefined, maxLifetime: undefined, expiresAt: undefined })
+    const { record } = await keys.create({ owner: undefined, label: undefined, flows: undefined, documents: undefined, permissions: undefined, maxLifetime: undefined, rateLimit: undefined, expiresAt: undefined })
     t.strictSame(record, { id: record.id, createdAt: SECONDS, secrets: [{ createdAt: SECONDS }] })
   })
 
   t.test('the greatest values that are allowed', async (t) => {
     const { keys } = build(t)
-    await keys.create({ owner: 'o'.repeat(256), documents: Array(1000).fill('d'.repeat(512)), permissions: Array(64).fill('p'.repeat(64)), maxLifetime: Number.MAX_SAFE_INTEGER, expiresAt: 253_402_300_799 })
+    await keys.create({ owner: 'o'.repeat(256), documents: Array(1000).fill('d'.repeat(512)), permissions: Array(64).fill('p'.repeat(64)), maxLifetime: Number.MAX_SAFE_INTEGER, rateLimit: { max: 1e12, timeWindow: 315_360_000_000 }, expiresAt: 253_402_300_799 })
     t.equal((await collect(keys)).length, 1)
   })
 
@@ -113,6 +113,10 @@ t.test('create', async (t) => {
       documents: [...list, ['d'.repeat(513)], Array(1001).fill('d')],
       permissions: [...list, ['a b'], ['é'], ['p'.repeat(65)], Array(65).fill('p'), ['read\n'], [new String('read')]], // eslint-disable-line no-new-wrappers -- the case
       maxLifetime: number,
+      rateLimit: [
+        ...number, '100/1m', [], [1, 1000], {}, { max: 1 }, { timeWindow: 1000 }, { max: 1, timeWindow: 1000, burst: 1 }, { max: 1, timeWindows: 1000 },
+        ...number.flatMap((value) => [{ max: value, timeWindow: 1000 }, { max: 1, timeWindow: value }]), { max: 1e12 + 1, timeWindow: 1000 }, { max: 1, timeWindow: 315_360_000_001 }
+      ],
       expiresAt: [...number, SECONDS, SECONDS - 1, NOW + 1000, 253_402_300_800],
       id: ['abcdefghij012345'],
       secrets: [[]],

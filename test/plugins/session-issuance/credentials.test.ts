@@ -1,10 +1,11 @@
 import t from 'tap'
+import { inEveryHost } from '../../support/hosts.ts'
 import { claimsOf, NOW, post, refusal, SECONDS, sessionHost } from '../../support/session-host.ts'
 
 const BEARER = 'Bearer'
 const INVALID = 'Bearer error="invalid_token"'
 
-t.test('refuses a caller', async (t) => {
+inEveryHost(t, 'refuses a caller', async (t) => {
   const host = await sessionHost(t)
   const { app, registry, secret, id, clock } = host
   const foreign = await registry.create({ flows: ['opaque-tokens'] })
@@ -49,7 +50,7 @@ t.test('refuses a caller', async (t) => {
   }
 })
 
-t.test('two header lines are two keys', async (t) => {
+inEveryHost(t, 'two header lines are two keys', async (t) => {
   const { app, secret } = await sessionHost(t)
   const { port } = await listen(app)
   const http = await import('node:http')
@@ -69,7 +70,7 @@ t.test('two header lines are two keys', async (t) => {
   }
 })
 
-t.test('both live secrets of a rotated key are good, and are one credential', async (t) => {
+inEveryHost(t, 'both live secrets of a rotated key are good, and are one credential', async (t) => {
   const { app, registry } = await sessionHost(t)
   const first = await registry.create()
   const second = await registry.rotate(first.record.id)
@@ -80,7 +81,7 @@ t.test('both live secrets of a rotated key are good, and are one credential', as
   }
 })
 
-t.test('limits of a key', async (t) => {
+inEveryHost(t, 'limits of a key', async (t) => {
   const { create } = await sessionHost(t, { apiKey: { owner: 'acme', documents: ['a', 'b'], permissions: ['read', 'write'], maxLifetime: 600 } })
   const cases = [
     { name: 'another document', body: { allowed_documents: [{ document_id: 'a' }, { document_id: 'c' }] }, status: 403, code: 'FDT_CREDENTIAL_LIMIT', challenge: 'Bearer error="insufficient_scope"', message: 'body/allowed_documents/1/document_id' },
@@ -96,7 +97,7 @@ t.test('limits of a key', async (t) => {
   t.match(claimsOf(reply.json().jwt), { exp: SECONDS + 600, owner: 'acme' }, 'the life of a key\'s sessions is at most its own')
 })
 
-t.test('a look-up of the host\'s own', async (t) => {
+inEveryHost(t, 'a look-up of the host\'s own', async (t) => {
   const { createHash } = await import('node:crypto')
   const key = 'pdf_live_this-is-a-key-of-the-hosts-own-making'
   const digest = createHash('sha256').update(key).digest('base64url')
@@ -109,7 +110,7 @@ t.test('a look-up of the host\'s own', async (t) => {
   t.equal((await post(app, '/viewer/sessions', {}, { authorization: `Bearer ${key}x` })).statusCode, 401)
 })
 
-t.test('a look-up that fails is an outage: 503, never 401 (T36)', async (t) => {
+inEveryHost(t, 'a look-up that fails is an outage: 503, never 401 (T36)', async (t) => {
   const { app } = await sessionHost(t, { flow: { credentials: { find: async () => { throw new Error('connect ECONNREFUSED db.internal:5432') } } } })
   const reply = await post(app, '/viewer/sessions', {}, { authorization: 'Bearer some-key-of-somebody-that-is-long-enough' })
   t.strictSame(refusal(reply), { status: 503, code: 'FDT_STORE_UNAVAILABLE', challenge: undefined, cache: 'no-store', complete: true })
@@ -117,7 +118,7 @@ t.test('a look-up that fails is an outage: 503, never 401 (T36)', async (t) => {
   t.notOk(reply.body.includes('internal'), 'the cause stays in the log')
 })
 
-t.test('an address has a limit, and refused callers count', async (t) => {
+inEveryHost(t, 'an address has a limit, and refused callers count', async (t) => {
   const { app, create } = await sessionHost(t, { flow: { limits: { address: { max: 3, timeWindow: 60_000 } } } })
   for (let index = 0; index < 2; index++) t.equal((await post(app, '/viewer/sessions', {}, { 'x-api-key': 'wrong' })).statusCode, 401)
   t.equal((await create({})).statusCode, 201)
@@ -128,7 +129,7 @@ t.test('an address has a limit, and refused callers count', async (t) => {
   t.equal((await app.inject('/documents/a')).statusCode, 401, 'the host\'s routes have none of ours')
 })
 
-t.test('the addresses of one /64 are one address', async (t) => {
+inEveryHost(t, 'the addresses of one /64 are one address', async (t) => {
   const { app } = await sessionHost(t, { flow: { limits: { address: { max: 2 } } } })
   const from = async (remoteAddress: string) => (await app.inject({ method: 'POST', url: '/viewer/sessions', remoteAddress })).statusCode
   t.strictSame([await from('2001:db8:0:1::1'), await from('2001:db8:0:1::2'), await from('2001:db8:0:1:ffff::3')], [401, 401, 429])

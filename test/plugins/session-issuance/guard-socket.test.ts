@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type FastifyInstance, type FastifyReply } from 'fastify'
+import { inEveryHost } from '../../support/hosts.ts'
 import { sessionHost } from '../../support/session-host.ts'
 
 const HOLD = 40
@@ -19,13 +20,13 @@ async function hangUp (port: number, text: string): Promise<void> {
 
 async function guardedHost (t: Test, hold: (app: FastifyInstance) => void) {
   const ran: string[] = []
-  const { app, sessions } = await sessionHost(t, { before: hold })
+  const { app, scope, sessions } = await sessionHost(t, { before: hold })
   const own = { param: 'id', onRefused: (_error: Error, _request: unknown, reply: FastifyReply) => reply.redirect('/login') } as const
   for (const method of ['GET', 'PUT', 'POST', 'DELETE'] as const) {
     const handler = async () => { ran.push(method); return 'ran' }
-    app.route({ method, url: '/on-request/:id', onRequest: sessions.require('write', { param: 'id' }), handler })
-    app.route({ method, url: '/pre-handler/:id', preHandler: sessions.require('write', { param: 'id' }), handler })
-    app.route({ method, url: '/on-refused/:id', onRequest: sessions.require('write', own), handler })
+    scope.route({ method, url: '/on-request/:id', onRequest: sessions.require('write', { param: 'id' }), handler })
+    scope.route({ method, url: '/pre-handler/:id', preHandler: sessions.require('write', { param: 'id' }), handler })
+    scope.route({ method, url: '/on-refused/:id', onRequest: sessions.require('write', own), handler })
   }
   const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
   return { port: Number(port), ran }
@@ -38,7 +39,7 @@ const holds: Record<string, (app: FastifyInstance) => void> = {
 }
 
 for (const [name, hold] of Object.entries(holds)) {
-  t.test(`hanging up does not open the guard: ${name}`, async (t) => {
+  inEveryHost(t, `hanging up does not open the guard: ${name}`, async (t) => {
     const uncaught: unknown[] = []
     const note = (error: unknown) => { uncaught.push(error) }
     process.on('uncaughtException', note)

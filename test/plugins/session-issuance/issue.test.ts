@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { createKeyRing } from '../../../lib/keys/index.ts'
+import { inEveryHost } from '../../support/hosts.ts'
 import { claimsOf, ISSUER, NOW, refusal, SECONDS, sessionHost } from '../../support/session-host.ts'
 
 const read = (id: string) => ({ document_id: id, document_permissions: ['read'] })
 
-t.test('issues a session: 201 with the token and nothing else', async (t) => {
+inEveryHost(t, 'issues a session: 201 with the token and nothing else', async (t) => {
   const { create, id } = await sessionHost(t)
   const reply = await create({ allowed_documents: [{ document_id: 'a', document_permissions: ['read', 'write', 'download'] }], exp: SECONDS + 60 })
 
@@ -32,7 +33,7 @@ t.test('issues a session: 201 with the token and nothing else', async (t) => {
   t.equal(Object.keys(header).length, 3)
 })
 
-t.test('takes the API key in either header', async (t) => {
+inEveryHost(t, 'takes the API key in either header', async (t) => {
   const { app, secret } = await sessionHost(t)
   for (const headers of [{ authorization: `Bearer ${secret}` }, { authorization: `bearer   ${secret}` }, { 'x-api-key': secret }]) {
     const reply = await app.inject({ method: 'POST', url: '/viewer/sessions', headers: { ...headers, 'content-type': 'application/json' }, payload: '{}' })
@@ -40,7 +41,7 @@ t.test('takes the API key in either header', async (t) => {
   }
 })
 
-t.test('what is absent or empty', async (t) => {
+inEveryHost(t, 'what is absent or empty', async (t) => {
   const { create, read: readDocument, app } = await sessionHost(t)
   const cases = [
     { name: 'an empty body', body: {}, documents: [] },
@@ -61,7 +62,7 @@ t.test('what is absent or empty', async (t) => {
   t.equal((await app.inject('/documents/a')).statusCode, 401)
 })
 
-t.test('a thousand documents, and ids of any characters and up to 512 of them', async (t) => {
+inEveryHost(t, 'a thousand documents, and ids of any characters and up to 512 of them', async (t) => {
   const { create, sessions, read: readDocument } = await sessionHost(t)
   const ids = Array.from({ length: 1000 }, (_, index) => String(index).padEnd(512, 'x'))
   const reply = await create({ allowed_documents: ids.map((id) => ({ document_id: id, document_permissions: ['read', 'write', 'download'] })) })
@@ -87,7 +88,7 @@ t.test('10^5 sessions: all ids and all tokens differ (T23)', async (t) => {
   t.equal(tokens.size, 100_000)
 })
 
-t.test('optional members', async (t) => {
+inEveryHost(t, 'optional members', async (t) => {
   const body = { user_id: 'jane', nbf: SECONDS + 10, allowed_origins: ['https://app.example'] }
 
   await t.test('are refused, by name, while the host has not turned them on', async (t) => {
@@ -137,7 +138,7 @@ t.test('optional members', async (t) => {
   })
 })
 
-t.test('refuses a body', async (t) => {
+inEveryHost(t, 'refuses a body', async (t) => {
   const { create } = await sessionHost(t)
   const documents = (document: unknown) => ({ allowed_documents: [document] })
   const cases = [
@@ -193,7 +194,7 @@ t.test('refuses a body', async (t) => {
   t.equal((await create({ exp: SECONDS + 86_400 })).statusCode, 201, 'just the cap')
 })
 
-t.test('wants JSON, and says so with 415 (T21)', async (t) => {
+inEveryHost(t, 'wants JSON, and says so with 415 (T21)', async (t) => {
   const { app, secret } = await sessionHost(t)
   const types = [
     'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx', 'application/json+x', 'text/json',
@@ -214,7 +215,7 @@ t.test('wants JSON, and says so with 415 (T21)', async (t) => {
   }
 })
 
-t.test('no body at all is 400, with and without a type', async (t) => {
+inEveryHost(t, 'no body at all is 400, with and without a type', async (t) => {
   const { app, secret } = await sessionHost(t)
   for (const headers of [{}, { 'content-type': 'application/json' }]) {
     const reply = await app.inject({ method: 'POST', url: '/viewer/sessions', headers: { authorization: `Bearer ${secret}`, ...headers } })
@@ -222,21 +223,21 @@ t.test('no body at all is 400, with and without a type', async (t) => {
   }
 })
 
-t.test('bodies of a megabyte (T22)', async (t) => {
+inEveryHost(t, 'bodies of a megabyte (T22)', async (t) => {
   const { create } = await sessionHost(t)
   const filled = (bytes: number) => `{"x":"${'x'.repeat(bytes - 8)}"}`
   t.strictSame(refusal(await create(filled(1024 * 1024))), { status: 400, code: 'FST_ERR_VALIDATION', challenge: undefined, cache: 'no-store', complete: true }, 'a megabyte is read and refused')
   t.strictSame(refusal(await create(filled(1024 * 1024 + 1))), { status: 413, code: 'FST_ERR_CTP_BODY_TOO_LARGE', challenge: undefined, cache: 'no-store', complete: true }, 'more is not read')
 })
 
-t.test('a session that would be too long is refused, not issued', async (t) => {
+inEveryHost(t, 'a session that would be too long is refused, not issued', async (t) => {
   const { create } = await sessionHost(t)
   // Two bytes each, so the body stays under its limit and the token does not.
   const reply = await create({ allowed_documents: Array.from({ length: 640 }, (_, index) => read(String(index).padEnd(512, 'ü'))) })
   t.strictSame(refusal(reply), { status: 400, code: 'FDT_SESSION_TOO_LARGE', challenge: undefined, cache: 'no-store', complete: true })
 })
 
-t.test('other methods: 405 with Allow, before any credential', async (t) => {
+inEveryHost(t, 'other methods: 405 with Allow, before any credential', async (t) => {
   const { app } = await sessionHost(t)
   for (const url of ['/viewer/sessions', '/viewer/sessions/revoke']) {
     for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE'] as const) {
@@ -249,7 +250,7 @@ t.test('other methods: 405 with Allow, before any credential', async (t) => {
   }
 })
 
-t.test('lifetimes', async (t) => {
+inEveryHost(t, 'lifetimes', async (t) => {
   await t.test('the host\'s own default and cap', async (t) => {
     const { create } = await sessionHost(t, { flow: { defaultLifetime: 60, maxLifetime: 120 } })
     t.equal(claimsOf((await create({})).json().jwt)['exp'], SECONDS + 60)
@@ -271,7 +272,7 @@ t.test('lifetimes', async (t) => {
   })
 })
 
-t.test('a vocabulary of the host', async (t) => {
+inEveryHost(t, 'a vocabulary of the host', async (t) => {
   const { app, sessions } = await sessionHost(t, { flow: { permissions: ['read', 'sign', 'write', 'download'] } })
   const issued = await sessions.issue({ documents: [{ id: 'a', permissions: ['sign' as never] }] })
   t.equal((await app.inject({ url: '/documents/a', headers: { authorization: `Bearer ${issued.token}` } })).statusCode, 403)

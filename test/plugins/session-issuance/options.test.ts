@@ -4,6 +4,7 @@ import { createApiKeyRegistry } from '../../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createDocumentSessions, sessionIssuance, type SessionIssuanceOptions } from '../../../plugins/session-issuance/index.ts'
+import { buildHost, inEveryHost } from '../../support/hosts.ts'
 import { ISSUER, post, refusal } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -106,16 +107,18 @@ t.test('never writes to the host\'s object, and does not look again', async (t) 
 t.test('more than one instance', async (t) => {
   const issued = async (app: FastifyInstance, url: string, secret: string) => (await post(app, url, {}, { 'x-api-key': secret })).statusCode
 
-  await t.test('one per sibling scope, each with its own name', async (t) => {
-    const app = Fastify()
-    t.teardown(() => app.close())
+  inEveryHost(t, 'one per sibling scope, each with its own name', async (t) => {
     const { secret } = await credentials.create()
-    for (const name of ['one', 'two']) {
-      await app.register(async (scope) => {
-        await scope.register(sessionIssuance, { ...good, name, prefix: `/${name}` })
-        scope.get(`/${name}/d/:id`, { onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'passed')
-      })
-    }
+    const { app } = await buildHost(t, {
+      register: async (around) => {
+        for (const name of ['one', 'two']) {
+          await around.register(async (scope) => {
+            await scope.register(sessionIssuance, { ...good, name, prefix: `/${name}` })
+            scope.get(`/${name}/d/:id`, { config: { public: true }, onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'passed')
+          })
+        }
+      }
+    })
     t.equal(app.hasDecorator('documentSessions'), false, 'nothing reaches the host outside of the scopes')
     t.equal(await issued(app, '/one/viewer/sessions', secret), 201)
     t.equal(await issued(app, '/two/viewer/sessions', secret), 201)

@@ -2,6 +2,7 @@ import { createHash, createHmac } from 'node:crypto'
 import t from 'tap'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { createDocumentSessions } from '../../../plugins/session-issuance/index.ts'
+import { inEveryHost } from '../../support/hosts.ts'
 import { claimsOf, ISSUER, NOW, post, refusal, SECONDS, sessionHost, type SessionHost } from '../../support/session-host.ts'
 
 const body = { allowed_documents: [{ document_id: 'a', document_permissions: ['read', 'write', 'download'] }] }
@@ -20,7 +21,7 @@ async function contents ({ store }: SessionHost): Promise<string[]> {
   return entries.sort()
 }
 
-t.test('ends one session, and no other', async (t) => {
+inEveryHost(t, 'ends one session, and no other', async (t) => {
   const host = await sessionHost(t)
   const [token, other] = [await newToken(host), await newToken(host)]
   t.equal((await host.read(token)).statusCode, 200)
@@ -37,7 +38,7 @@ t.test('ends one session, and no other', async (t) => {
   t.equal((await host.revoke({ jwt: token })).statusCode, 204, 'a second time')
 })
 
-t.test('another spelling of a revoked token does not escape (T11b)', async (t) => {
+inEveryHost(t, 'another spelling of a revoked token does not escape (T11b)', async (t) => {
   const host = await sessionHost(t)
   const token = await newToken(host)
   await host.revoke({ jwt: token })
@@ -49,7 +50,7 @@ t.test('another spelling of a revoked token does not escape (T11b)', async (t) =
   }
 })
 
-t.test('a session that no guard could accept any more: 204, and nothing stored', async (t) => {
+inEveryHost(t, 'a session that no guard could accept any more: 204, and nothing stored', async (t) => {
   const host = await sessionHost(t)
   const token = await newToken(host, { exp: SECONDS + 60 })
   host.clock.time = NOW + 60_000 + 61_000
@@ -58,7 +59,7 @@ t.test('a session that no guard could accept any more: 204, and nothing stored',
   t.strictSame(await contents(host), before)
 })
 
-t.test('what is not a session of this key: one and the same 404, and nothing stored (T26b)', async (t) => {
+inEveryHost(t, 'what is not a session of this key: one and the same 404, and nothing stored (T26b)', async (t) => {
   const host = await sessionHost(t)
   const token = await newToken(host)
   const [header, payload, signature] = token.split('.') as [string, string, string]
@@ -92,7 +93,7 @@ t.test('what is not a session of this key: one and the same 404, and nothing sto
   t.equal((await host.read(token)).statusCode, 200)
 })
 
-t.test('refuses a body', async (t) => {
+inEveryHost(t, 'refuses a body', async (t) => {
   const { revoke } = await sessionHost(t)
   const cases = [
     { name: 'empty', body: {}, code: 'FDT_INVALID_REQUEST' },
@@ -112,7 +113,7 @@ t.test('refuses a body', async (t) => {
   }
 })
 
-t.test('all sessions of a user that the key issued, up to now', async (t) => {
+inEveryHost(t, 'all sessions of a user that the key issued, up to now', async (t) => {
   const host = await sessionHost(t, { flow: { optionalMembers: ['user_id'] } })
   const another = await host.registry.create()
   const jane = await newToken(host, { user_id: 'jane' })
@@ -136,7 +137,7 @@ t.test('all sessions of a user that the key issued, up to now', async (t) => {
   t.strictSame(refusal(await host.read(later)), revoked)
 })
 
-t.test('in the host: revoke', async (t) => {
+inEveryHost(t, 'in the host: revoke', async (t) => {
   const host = await sessionHost(t)
   const { sessions, clock } = host
 
@@ -163,7 +164,7 @@ t.test('in the host: revoke', async (t) => {
   t.equal((await host.read(third.token)).json().code, 'FDT_TOKEN_EXPIRED')
 })
 
-t.test('in the host: revokeAll', async (t) => {
+inEveryHost(t, 'in the host: revokeAll', async (t) => {
   const host = await sessionHost(t, { apiKey: { owner: 'acme' } })
   const { sessions, registry, id, clock } = host
   const credential = { id, owner: 'acme' }
@@ -205,7 +206,7 @@ t.test('in the host: revokeAll', async (t) => {
   }
 })
 
-t.test('revokeAll before a time', async (t) => {
+inEveryHost(t, 'revokeAll before a time', async (t) => {
   const host = await sessionHost(t)
   const { sessions, clock } = host
   const issue = async () => (await sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read'] }] })).token
@@ -230,7 +231,7 @@ t.test('revokeAll before a time', async (t) => {
   t.strictSame(await contents(host), entries, 'nothing is stored about tokens that are all over')
 })
 
-t.test('many revocations of one user at once keep the latest time', async (t) => {
+inEveryHost(t, 'many revocations of one user at once keep the latest time', async (t) => {
   const host = await sessionHost(t)
   const { sessions, clock } = host
   const token = (await sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read'] }] })).token
@@ -239,7 +240,7 @@ t.test('many revocations of one user at once keep the latest time', async (t) =>
   t.equal((await host.read(token)).statusCode, 401)
 })
 
-t.test('an entry lives as long as the last token that it covers', async (t) => {
+inEveryHost(t, 'an entry lives as long as the last token that it covers', async (t) => {
   const host = await sessionHost(t, { flow: { maxLifetime: 7200 } })
   const { sessions, clock } = host
   const { token, expiresAt } = await sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read'] }], expiresIn: 7200 })
@@ -248,7 +249,7 @@ t.test('an entry lives as long as the last token that it covers', async (t) => {
   t.strictSame(refusal(await host.read(token)), revoked)
 })
 
-t.test('what was ended stays ended, whatever the options of the process that did it', async (t) => {
+inEveryHost(t, 'what was ended stays ended, whatever the options of the process that did it', async (t) => {
   const host = await sessionHost(t, { flow: { maxLifetime: 30 * 86_400, clockTolerance: 60 } })
   const script = await createDocumentSessions({ issuer: ISSUER, keys: host.keys, store: host.store, maxLifetime: 60, now: () => host.clock.time })
   const issue = async () => (await host.sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read'] }], expiresIn: 30 * 86_400 })).token
@@ -274,7 +275,7 @@ t.test('a session that is issued right after everything was ended lives', async 
   }
 })
 
-t.test('what is stored tells no user and no credential', async (t) => {
+inEveryHost(t, 'what is stored tells no user and no credential', async (t) => {
   const host = await sessionHost(t, { flow: { optionalMembers: ['user_id'] } })
   const token = await newToken(host, { user_id: 'jane@example.com' })
   await host.revoke({ jwt: token })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { faultyStore } from '../../support/faulty-store.ts'
+import { inEveryHost } from '../../support/hosts.ts'
 import { NOW, post, sessionHost } from '../../support/session-host.ts'
 
 /** The ways in which a secret could be written: raw, percent-encoded, JSON-escaped, base64 and base64url at each of three offsets. */
@@ -12,7 +13,7 @@ function spellings (secret: string): string[] {
   return [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), Buffer.from(secret).toString('hex'), ...encoded]
 }
 
-t.test('no token, key or user in a log line or an error (T34)', async (t) => {
+inEveryHost(t, 'no token, key or user in a log line or an error (T34)', async (t) => {
   const written: string[] = []
   const { store, fault } = faultyStore(createMemoryStore({ now: () => NOW }))
   const host = await sessionHost(t, {

@@ -1,0 +1,349 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { createServer, type ExampleServer } from '../../examples/server/app.ts'
+import { readEnvironment } from '../../examples/server/environment.ts'
+import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { createKeyRing } from '../../lib/keys/index.ts'
+import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { issue, revoke } from '../support/example-client.ts'
+import { apiKeys, newDataDir, startServer, until } from '../support/example-server.ts'
+import { createChecker, examplesOf, isJson, type OpenApiDocument, type Operation, operationsOf, problemsOf, type Response } from '../support/openapi.ts'
+
+const KEY = 'a-known-key-of-the-demo_0123456789'
+
+interface Answer {
+  status: number
+  headers: IncomingMessage['headers']
+  /** Without its parameters. */
+  type: string | undefined
+  body: unknown
+}
+
+interface Question {
+  /** Another server than the one whose document it is. */
+  at?: string
+  /** In place of the parameter's example. */
+  id?: string
+  /** An API key or a session. */
+  bearer?: string
+  headers?: Record<string, string | string[]>
+  /** Sent as JSON; a string as it is. */
+  body?: unknown
+  /** The body never comes. */
+  isUnfinished?: boolean
+}
+
+type Ask = (question?: Question) => Promise<Answer>
+
+/** How each answer comes about: by status, and by the name of its example. */
+type Answers = Record<number, Record<string, (ask: Ask) => Promise<Answer>>>
+
+/** Header fields that mean something to clients, so none may come unannounced. */
+const ANNOUNCED = ['www-authenticate', 'retry-after', 'ratelimit', 'ratelimit-policy', 'cache-control', 'location', 'content-disposition', 'allow']
+
+/** Header fields that come with some answers of a status. All others come with each. */
+const SOMETIMES: Readonly<Record<string, readonly string[]>> = { 400: ['WWW-Authenticate', 'Cache-Control'], 503: ['RateLimit', 'RateLimit-Policy'] }
+
+/** Every question comes from an address of its own, so that no limit counts them together. */
+let addresses = 0
+const nextAddress = (): string => `198.51.${100 + Math.floor(addresses / 256)}.${addresses++ % 256}`
+
+async function send (url: string, method: string, { bearer, headers = {}, body, isUnfinished = false }: Question): Promise<Answer> {
+  const sent = request(url, {
+    method,
+    headers: {
+      'x-forwarded-for': nextAddress(),
+      ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers
+    }
+  })
+  const replied = new Promise<IncomingMessage>((resolve, reject) => { sent.once('response', resolve).once('error', reject) })
+  const payload = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
+  if (isUnfinished) sent.setHeader('content-length', payload.length + 1).write(payload)
+  else sent.end(payload)
+
+  const reply = await replied
+  const content = await text(reply)
+  const type = reply.headers['content-type']?.split(';')[0]
+  sent.destroy()
+  return { status: Number(reply.statusCode), headers: reply.headers, type, body: type === 'application/json' && content !== '' ? JSON.parse(content) : content }
+}
+
+/** The example in this process, where its store can be taken away. */
+async function startHere (t: Test): Promise<ExampleServer & { url: string }> {
+  const server = await createServer(readEnvironment({ PORT: '0', DATA_DIR: newDataDir(t), LOG_LEVEL: 'silent', DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1' }))
+  t.teardown(() => server.app.close())
+  return { ...server, url: await server.app.listen({ host: '127.0.0.1', port: 0 }) }
+}
+
+/** The flow on what the example has not: a store with too little room, and a signer that fails. */
+async function startHost (t: Test, { maxEntries }: { maxEntries: number }): Promise<{ url: string, key: string }> {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const keys = createKeyRing([{ kid: 'remote', algorithm: 'ES256', publicKey, sign: async () => { throw new TypeError('out of order') } }])
+  const registry = createApiKeyRegistry({ store: createMemoryStore() })
+  const app: FastifyInstance = Fastify()
+  t.teardown(() => app.close())
+  await app.register(sessionIssuance, { issuer: 'https://tokens.example', keys, credentials: registry, store: createMemoryStore({ maxEntries }) })
+  return { url: await app.listen({ host: '127.0.0.1', port: 0 }), key: (await registry.create()).secret }
+}
+
+t.test('the document of the example server', async (t) => {
+  const server = await startServer(t, { env: { DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1' } })
+  const { url, dataDir } = server
+  const document = (await send(`${url}/docs/json`, 'GET', {})).body as OpenApiDocument // what is there is checked next
+  const check = await createChecker()
+  const operations = operationsOf(document)
+
+  await t.test('is valid, and complete by rules of its own', async (t) => {
+    t.equal(document.openapi, '3.1.0')
+    t.strictSame(await problemsOf(document), [])
+  })
+
+  const foreign = (await apiKeys(t, dataDir, 'create', '--flow', 'opaque-tokens') as { secret: string }).secret
+  const narrow = (await apiKeys(t, dataDir, 'create', '--document', 'handbook') as { secret: string }).secret
+  const disabled = await apiKeys(t, dataDir, 'create') as { record: { id: string }, secret: string }
+  await apiKeys(t, dataDir, 'disable', disabled.record.id)
+
+  const all = { contract: ['read', 'write', 'download'], letter: ['read', 'download'], 'floor-plan': ['read', 'download'], nothing: ['read', 'write', 'download'] }
+  const token = await issue(url, KEY, all)
+  const expired = await issue(url, KEY, all, { exp: Math.floor(Date.now() / 1000) + 2 })
+  const revoked = await issue(url, KEY, all)
+  await revoke(url, KEY, { jwt: revoked })
+  const bound = await issue(url, KEY, all, { allowed_origins: ['https://app.example'] })
+  const useless = await issue(url, KEY, { handbook: [] })
+
+  const [outage, draining, impatient] = [await startHere(t), await startHere(t), await startServer(t, { env: { DEMO_API_KEY: KEY, REQUEST_TIMEOUT: '1' } })]
+  const [full, unsigned] = [await startHost(t, { maxEntries: 1 }), await startHost(t, { maxEntries: 1000 })]
+  const before = { key: (await outage.registry.create()).secret, token: await issue(outage.url, KEY, all) }
+  await outage.store.close()
+  draining.drain()
+
+  const one = (id: string, members = {}) => ({ allowed_documents: [{ document_id: id, ...members }] })
+  const foreignHost = { 421: { FOREIGN_HOST: (ask: Ask) => ask({ headers: { host: 'evil.example' } }) } }
+  const invalidJson = (ask: Ask) => ask({ bearer: KEY, body: '{' })
+
+  /** Of all routes that take an API key. */
+  const byKey = (body?: object) => ({
+    multiple: (ask: Ask) => ask({ bearer: KEY, headers: { 'x-api-key': KEY }, body }),
+    401: {
+      FDT_MISSING_CREDENTIAL: (ask: Ask) => ask({ body }),
+      FDT_INVALID_CREDENTIAL: (ask: Ask) => ask({ bearer: disabled.secret, body })
+    },
+    notAllowed: (ask: Ask) => ask({ bearer: foreign, body }),
+    ...foreignHost
+  })
+
+  /** Of the routes of the flow. */
+  const ofFlow = (body: object) => ({
+    ...byKey(body),
+    408: { ERR_HTTP_REQUEST_TIMEOUT: (ask: Ask) => ask({ at: impatient.url, bearer: KEY, body, isUnfinished: true }) },
+    413: { FST_ERR_CTP_BODY_TOO_LARGE: (ask: Ask) => ask({ bearer: KEY, body: ' '.repeat(1024 * 1024 + 1) }) },
+    415: { FST_ERR_CTP_INVALID_MEDIA_TYPE: (ask: Ask) => ask({ bearer: KEY, body, headers: { 'content-type': 'text/plain' } }) },
+    429: {
+      FDT_RATE_LIMITED: async (ask: Ask) => await askUntil429(ask, 600, { body }),
+      FDT_LOCKED: async (ask: Ask) => await askUntil429(ask, 5, { bearer: disabled.secret, body })
+    },
+    outages: {
+      FDT_STORE_UNAVAILABLE: (ask: Ask) => ask({ at: outage.url, bearer: KEY, body }),
+      FDT_STORE_FULL: (ask: Ask) => ask({ at: full.url, bearer: full.key, body })
+    }
+  })
+
+  /** Of routes behind the guard. */
+  const guarded = (body?: object) => ({
+    400: {
+      FST_ERR_BAD_URL: (ask: Ask) => ask({ id: '%', bearer: token, body }),
+      FDT_MULTIPLE_TOKENS: (ask: Ask) => ask({ headers: { authorization: [`Bearer ${token}`, `Bearer ${token}`] }, body })
+    },
+    401: {
+      FDT_MISSING_TOKEN: (ask: Ask) => ask({ body }),
+      FDT_INVALID_TOKEN: (ask: Ask) => ask({ bearer: 'e30.e30.e30', body }),
+      FDT_TOKEN_EXPIRED: (ask: Ask) => until(async () => {
+        const answer = await ask({ bearer: expired, body })
+        return answer.status === 401 && answer
+      }),
+      FDT_TOKEN_REVOKED: (ask: Ask) => ask({ bearer: revoked, body })
+    },
+    403: {
+      FDT_INSUFFICIENT_PERMISSION: (ask: Ask) => ask({ bearer: useless, body }),
+      FDT_ORIGIN_NOT_ALLOWED: (ask: Ask) => ask({ bearer: bound, headers: { origin: 'https://evil.example' }, body })
+    },
+    404: { FST_ERR_NOT_FOUND: (ask: Ask) => ask({ id: 'nothing', bearer: token, body }) },
+    414: { FST_ERR_MAX_PARAM_LENGTH: (ask: Ask) => ask({ id: 'x'.repeat(101), bearer: token, body }) },
+    503: { FDT_STORE_UNAVAILABLE: (ask: Ask) => ask({ at: outage.url, bearer: before.token, body }) },
+    ...foreignHost
+  })
+
+  const bytes = {
+    'application/pdf': (ask: Ask) => ask({ bearer: token }),
+    'image/png': (ask: Ask) => ask({ id: 'floor-plan', bearer: token }),
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document': (ask: Ask) => ask({ id: 'letter', bearer: token })
+  }
+  const session = one('contract')
+  const { multiple, notAllowed, outages, ...creating } = ofFlow(session)
+  const { outages: revocationOutages, multiple: _multiple, notAllowed: _notAllowed, ...revoking } = ofFlow({ user_id: 'jane' })
+  const { multiple: multipleForList, notAllowed: notAllowedForList, ...listing } = byKey()
+  const annotations = { annotations: [] }
+  const writing = guarded(annotations)
+
+  /** Every answer that the document promises, and how to get it. */
+  const answersOf: Record<string, Answers> = {
+    openConsole: { 302: { 'no body': (ask) => ask() }, ...foreignHost },
+    isAlive: { 200: { ok: (ask) => ask() }, ...foreignHost },
+    isReady: {
+      200: { ok: (ask) => ask() },
+      503: { draining: (ask) => ask({ at: draining.url }), FDT_STORE_UNAVAILABLE: (ask) => ask({ at: outage.url }) },
+      ...foreignHost
+    },
+    createDocumentSession: {
+      ...creating,
+      201: { session: (ask) => ask({ bearer: KEY, body: session }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FDT_MULTIPLE_CREDENTIALS: multiple,
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { allowed_documents: [{}] } }),
+        FDT_INVALID_REQUEST: (ask) => ask({ bearer: KEY, body: one('contract', { permissions: [], document_permissions: [] }) }),
+        FDT_PAST_EXPIRY: (ask) => ask({ bearer: KEY, body: { exp: 1 } }),
+        FDT_LIFETIME_TOO_LONG: (ask) => ask({ bearer: KEY, body: { exp: Math.floor(Date.now() / 1000) + 100_000 } }),
+        FDT_UNKNOWN_PERMISSION: (ask) => ask({ bearer: KEY, body: one('contract', { document_permissions: ['print'] }) }),
+        FDT_DUPLICATE_DOCUMENT: (ask) => ask({ bearer: KEY, body: { allowed_documents: [{ document_id: 'contract' }, { document_id: 'contract' }] } }),
+        FDT_SESSION_TOO_LARGE: (ask) => ask({ bearer: KEY, body: { allowed_documents: Array.from({ length: 600 }, (_, index) => ({ document_id: String(index).padEnd(512, 'ü') })) } })
+      },
+      403: { FDT_FLOW_NOT_ALLOWED: notAllowed, FDT_CREDENTIAL_LIMIT: (ask) => ask({ bearer: narrow, body: session }) },
+      503: { ...outages, FDT_SIGNER_FAILED: (ask) => ask({ at: unsigned.url, bearer: unsigned.key, body: session }) }
+    },
+    revokeDocumentSession: {
+      ...revoking,
+      204: { 'no body': (ask) => ask({ bearer: KEY, body: { user_id: 'jane' } }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FDT_MULTIPLE_CREDENTIALS: multiple,
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { user_id: '' } }),
+        FDT_INVALID_REQUEST: (ask) => ask({ bearer: KEY, body: {} })
+      },
+      403: { FDT_FLOW_NOT_ALLOWED: notAllowed },
+      404: { FDT_SESSION_NOT_FOUND: (ask) => ask({ bearer: KEY, body: { jwt: 'e30.e30.e30' } }) },
+      503: revocationOutages
+    },
+    listDocuments: {
+      ...listing,
+      200: { example: (ask) => ask({ bearer: KEY }) },
+      400: { FDT_MULTIPLE_CREDENTIALS: multipleForList },
+      403: { FDT_FLOW_NOT_ALLOWED: notAllowedForList },
+      503: { FDT_STORE_UNAVAILABLE: (ask) => ask({ at: outage.url, bearer: before.key }) }
+    },
+    readDocument: { ...guarded(), 200: bytes },
+    downloadDocument: { ...guarded(), 200: bytes },
+    readAnnotations: { ...guarded(), 200: { example: (ask) => ask({ bearer: token }) } },
+    replaceAnnotations: {
+      ...writing,
+      204: { 'no body': (ask) => ask({ bearer: token, body: annotations }) },
+      400: {
+        ...writing[400],
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: token, body: {} }),
+        FST_ERR_CTP_EMPTY_JSON_BODY: (ask) => ask({ bearer: token, body: '' }),
+        FST_ERR_CTP_INVALID_JSON_BODY: (ask) => ask({ bearer: token, body: '{' })
+      },
+      408: { ERR_HTTP_REQUEST_TIMEOUT: async (ask) => await ask({ at: impatient.url, bearer: await issue(impatient.url, KEY, all), body: annotations, isUnfinished: true }) },
+      413: { FST_ERR_CTP_BODY_TOO_LARGE: (ask) => ask({ bearer: token, body: ' '.repeat(256 * 1024 + 1) }) },
+      415: { FST_ERR_CTP_INVALID_MEDIA_TYPE: (ask) => ask({ bearer: token, body: annotations, headers: { 'content-type': 'application/xml' } }) }
+    }
+  }
+
+  await t.test('promises what is known here, and nothing else', async (t) => {
+    const promised = operations.map(({ operationId, responses }) => [operationId, Object.entries(responses).map(([status, response]) => [status, namesOf(response)])])
+    const known = Object.entries(answersOf).map(([id, answers]) => [id, Object.entries(answers).map(([status, ways]) => [status, Object.keys(ways)])])
+    t.strictSame(sorted(promised), sorted(known))
+  })
+
+  for (const operation of operations) {
+    const ask: Ask = (question = {}) => send(urlOf(operation, url, question), operation.method, question)
+
+    await t.test(`${operation.operationId}: what it is told to send is taken`, async (t) => {
+      const bearer = operation.security?.some((scheme) => 'docTokensSession' in scheme) === true ? token : operation.security?.length === 0 ? undefined : KEY
+      const bodies = Object.values(operation.requestBody?.content ?? {}).flatMap((media) => Object.entries(examplesOf(media)))
+      for (const [name, body] of bodies.length === 0 ? [['no body', undefined] as const] : bodies) {
+        // A session has to be a real one.
+        const real = operation.operationId === 'revokeDocumentSession' && name === 'session' ? { ...body as object, jwt: await issue(url, KEY, all) } : body
+        const { status } = await ask({ ...(bearer !== undefined && { bearer }), body: real })
+        t.ok(status < 400, `${name}: ${status}`)
+        t.ok(operation.responses[status] !== undefined, `${status} is promised`)
+      }
+    })
+
+    await t.test(`${operation.operationId}: what it is told to answer, it answers`, async (t) => {
+      for (const [status, response] of Object.entries(operation.responses)) {
+        const answers: Answer[] = []
+        for (const [name, provoke] of Object.entries(answersOf[operation.operationId]?.[Number(status)] ?? {})) {
+          const answer = await provoke(ask)
+          answers.push(answer)
+          compare(t, answer, Number(status), name, response)
+        }
+        compareHeaders(t, answers, status, response)
+      }
+    })
+  }
+
+  function compare (t: Test, { status, type, headers, body }: Answer, promised: number, name: string, { content = {}, headers: documented = {} }: Response): void {
+    const title = `${promised} ${name}`
+    t.equal(status, promised, title)
+    const media = content[String(type)]
+    if (Object.keys(content).length === 0) t.strictSame({ body, type }, { body: '', type: undefined }, `${title}: no body`)
+    else if (media === undefined) t.fail(`${title}: ${type} is not promised`)
+    else if (!isJson(String(type))) t.ok(type === name && String(body).length > 1000, `${title}: bytes`)
+    else {
+      t.strictSame(check(media.schema, body), [], `${title}: fits its schema`)
+      if (promised >= 400) t.strictSame(body, examplesOf(media)[name], `${title}: is its example`)
+    }
+    for (const header of ANNOUNCED) {
+      if (headers[header] !== undefined) t.ok(Object.keys(documented).some((known) => known.toLowerCase() === header), `${title}: ${header} is promised`)
+    }
+  }
+
+  /** Each header is there, and once at least it looks as its example does. */
+  function compareHeaders (t: Test, answers: readonly Answer[], status: string, { headers = {} }: Response): void {
+    for (const [name, { schema }] of Object.entries(headers)) {
+      const values = answers.map(({ headers }) => headers[name.toLowerCase()]).filter((value) => value !== undefined)
+      t.ok(values.length === answers.length || SOMETIMES[status]?.includes(name) === true, `${status}: ${name} is there`)
+      for (const value of values) t.strictSame(check(schema, 'type' in schema && schema.type === 'integer' ? Number(value) : value), [], `${status}: ${name}`)
+      t.ok(values.some((value) => shape(value).startsWith(shape(schema.example))), `${status}: ${name} looks as in its example`)
+    }
+  }
+})
+
+/** Asks from one address until it is too much, which it must be in the end, and not before `allowed` questions. */
+async function askUntil429 (ask: Ask, allowed: number, question: Question): Promise<Answer> {
+  const headers = { 'x-forwarded-for': nextAddress() }
+  for (let asked = 0; asked < 3 * allowed; asked++) {
+    const answer = await ask({ ...question, headers })
+    if (answer.status !== 429) continue
+    if (asked < allowed) throw new RangeError(`too many after ${asked}`)
+    return answer
+  }
+  throw new RangeError('never too many')
+}
+
+function urlOf ({ path, parameters = [] }: Operation, url: string, { at = url, id }: Question): string {
+  return at + path.replace(/\{(\w+)\}/g, (_, name) => id ?? String(parameters.find((parameter) => parameter.name === name)?.example))
+}
+
+/** What there is to compare of an answer: its examples, its media types where they are bytes, or that it has no body. */
+function namesOf ({ content = {} }: Response): string[] {
+  const names = Object.entries(content).flatMap(([type, media]) => isJson(type) ? Object.keys(examplesOf(media)) : [type])
+  return names.length === 0 ? ['no body'] : names
+}
+
+/** Numbers differ from answer to answer. */
+function shape (value: unknown): string {
+  return String(value).replace(/\d+/g, '0')
+}
+
+/** Lists at any depth, in an order that does not matter. */
+function sorted (value: unknown): unknown {
+  return Array.isArray(value) ? value.map(sorted).sort((a, b) => JSON.stringify(a) < JSON.stringify(b) ? -1 : 1) : value
+}

@@ -1,0 +1,139 @@
+/** T34: the example server as its users run it. Whatever it writes anywhere is searched for whatever it was told in confidence. */
+import { once } from 'node:events'
+import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { createSecret } from '../../lib/credentials/index.ts'
+import { openLmdbStore } from '../../lib/stores/lmdb.ts'
+import { call, type CallOptions, issue } from '../support/example-client.ts'
+import { CLI, firstKey, run, startServer } from '../support/example-server.ts'
+import { findLeaks, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
+
+const ORIGIN = 'https://app.example'
+
+/** What a data folder holds, but for the two files that are secrets of their own. */
+function dataPlaces (dataDir: string): Place[] {
+  return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
+    .filter((name) => !['first-start.txt', 'key-encryption-key'].includes(name) && statSync(join(dataDir, name)).isFile())
+    .map((name) => ({ name: `file ${name}`, text: readFileSync(join(dataDir, name)).toString() }))
+}
+
+/** Sends bytes as they are, and returns what comes back. */
+async function sendRaw (url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  socket.end(bytes)
+  return await text(socket)
+}
+
+/** A command on the data folder, and what it wrote. */
+async function command (t: Test, dataDir: string, ...args: string[]): Promise<Place> {
+  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, 'api-keys', ...args, '--data-dir', dataDir])
+  return { name: `command ${args[0]} that ended with ${code}`, text: stdout + stderr }
+}
+
+t.test('no secret in what the server, its files and the commands beside it write', async (t) => {
+  const server = await startServer(t, { env: { LOG_LEVEL: 'trace', CORS_ORIGINS: ORIGIN, TRUST_PROXY: '127.0.0.1' } })
+  const { url, dataDir } = server
+  const key = await firstKey(server)
+  let requests = 0
+  // The limit by address is not what is asked here.
+  const somebody = () => ({ 'x-forwarded-for': `10.0.${requests >> 8}.${requests++ & 255}` })
+
+  const places: Place[] = []
+  const created = await command(t, dataDir, 'create', '--owner', 'acme')
+  const another = String(/fdt_key_[\w-]{66}/.exec(created.text)?.[0])
+  const id = String(another.split('_')[2])
+  const rotated = String(/fdt_key_[\w-]{66}/.exec((await command(t, dataDir, 'rotate', id)).text)?.[0])
+  const wrong = createSecret('key', id)
+  t.ok([another, rotated].every((secret) => secret.startsWith('fdt_key_')), 'who makes a key is shown it, once')
+
+  const user = 'user-õ "4711"/?&'
+  const token = await issue(url, key, { contract: ['read', 'write'], nothing: ['read'] }, { user_id: user }, somebody())
+  const ended = await issue(url, key, { contract: ['read'] }, { user_id: user, allowed_origins: [ORIGIN] }, somebody())
+  const forged = `${token.slice(0, -86)}${'A'.repeat(86)}`
+  const note = 'confidential annotation 4711'
+
+  const statuses = new Set<number>()
+  const send = async (path: string, options: CallOptions = {}): Promise<void> => {
+    const reply = await call(`${url}${path}`, { ...options, headers: { ...somebody(), ...options.headers } })
+    statuses.add(reply.status)
+    if (reply.status >= 400) places.push({ name: `answer ${reply.status} to ${options.method ?? 'GET'} ${path.slice(0, 20)}`, text: `${JSON.stringify([...reply.headers])}\n${reply.text}` })
+  }
+  const post = (path: string, body: unknown, options: CallOptions = {}) => send(path, { method: 'POST', bearer: key, body, ...options })
+
+  for (const secret of [key, another, rotated, wrong, token, ended, forged, encodeURIComponent(user)]) {
+    const query = `?access_token=${encodeURIComponent(secret)}&${secret}`
+    for (const path of ['/', '/documents', '/documents/contract', `/documents/${secret}`, `/documents/${secret}/annotations`, `/${secret}`, `/viewer/sessions/${secret}`, '/viewer/sessions', '/docs/json', '/health/ready', `/documents/%E0%A4%A${secret}`, `/documents/${secret.padEnd(200, secret)}`]) {
+      await send(path + query, { bearer: token })
+      await send(path + query, { method: 'PUT', bearer: secret, body: secret })
+      await send(path + query, { method: 'POST', body: JSON.stringify(secret), headers: { 'x-api-key': secret, cookie: `session=${secret}`, referer: `${ORIGIN}/?${secret}`, origin: ORIGIN, 'user-agent': secret } })
+    }
+    for (const body of [secret, { [secret]: secret }, `{"${secret}":1,"${secret}":1}`, { allowed_documents: [{ document_id: 'a', document_permissions: [secret] }] }, { allowed_documents: [{ document_id: secret }, { document_id: secret }] }, { exp: secret }, { user_id: [secret] }, { jwt: secret }, { jwt: secret, user_id: user }]) {
+      await post('/viewer/sessions', body)
+      await post('/viewer/sessions/revoke', body, { bearer: another })
+    }
+    await post('/viewer/sessions', {}, { headers: { 'x-api-key': secret } })
+    await post('/viewer/sessions', {}, { headers: { 'content-type': `text/plain; ${secret}` } })
+    await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [secret], [secret]: secret } })
+    for (const raw of [
+      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
+      `GET /${secret} HTTP/1.1\r\nHost: ${secret}\r\nConnection: close\r\n\r\n`,
+      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nX: ${secret.padEnd(20_000, secret)}\r\n\r\n`,
+      `${secret} / HTTP/1.1\r\n\r\n`,
+      `GET ${url}/${secret}#${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: close\r\n\r\n`
+    ]) places.push({ name: 'answer to what is no request', text: await sendRaw(url, raw) })
+  }
+  await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [{ note }] } })
+  await send('/documents/contract', { bearer: ended })
+  for (let attempt = 0; attempt < 6; attempt++) await post('/viewer/sessions', {}, { bearer: wrong, headers: { 'x-forwarded-for': '192.0.2.1' } })
+  await post('/viewer/sessions/revoke', { jwt: ended })
+  await post('/viewer/sessions/revoke', { user_id: user })
+  await send('/documents/contract', { bearer: token })
+  // What is misspelt on a command line is repeated to who misspelt it; what stands in the place of an id is not.
+  for (const secret of [key, token]) places.push(await command(t, dataDir, 'rotate', secret), await command(t, dataDir, 'create', '--label', 'label', '--expires-in', secret))
+  places.push(await command(t, dataDir, 'list'), await command(t, dataDir, 'disable', id), await command(t, dataDir, 'revoke', id))
+  await post('/viewer/sessions', {}, { bearer: rotated })
+  t.equal(await server.stop(), 0)
+
+  t.strictSame([400, 401, 403, 404, 405, 415, 429].filter((status) => !statuses.has(status)), [], 'the server met every kind of refusal')
+  const audit = readFileSync(join(dataDir, 'audit.jsonl'), 'utf8')
+  for (const event of ['issued', 'verified', 'refused', 'revoked', 'locked']) t.ok(audit.includes(`"event":"${event}"`), event)
+  t.ok(server.stdout().split('\n').length > places.length, 'and the log tells of all of them')
+
+  const secrets: Secrets = { key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2) }
+  places.push({ name: 'stdout', text: server.stdout() }, { name: 'stderr', text: server.stderr() })
+  const files = dataPlaces(dataDir)
+  t.ok(files.some(({ name }) => name === 'file audit.jsonl') && files.some(({ name }) => name.startsWith('file store')), 'the files are looked at')
+  t.strictSame(findLeaks(secrets, [...places, ...files]), [])
+  // The audit log names whom it is about, and annotations are what the server is there to keep.
+  t.strictSame(findLeaks({ user }, [...places, ...files.filter(({ name }) => name !== 'file audit.jsonl')]), [])
+  t.strictSame(findLeaks({ note }, [...places, ...files.filter(({ name }) => !name.startsWith('file store'))]), [])
+  t.ok(findLeaks({ user, note }, files).length > 0)
+})
+
+t.test('the net is cast where the server writes: a secret that is let out is found there', async (t) => {
+  const secret = createSecret('key')
+  const server = await startServer(t)
+  const { dataDir } = server
+  await firstKey(server)
+  t.equal(await server.stop(), 0)
+  t.strictSame(findLeaks({ secret }, dataPlaces(dataDir)), [])
+
+  const all = [...spellings(secret)]
+  const script = 'for (const spelled of JSON.parse(process.env.LET_OUT)) { console.log(spelled); console.error(spelled) }'
+  const { stdout, stderr } = await run(t, process.execPath, ['-e', script], { env: { LET_OUT: JSON.stringify(all.map(([, spelled]) => spelled)) } })
+  const written = [stdout, stderr].map((text) => text.split('\n'))
+  const store = await openLmdbStore({ path: join(dataDir, 'store') })
+  for (const [index, [spelling, spelled]] of all.entries()) {
+    const audit = join(dataDir, `audit.jsonl.${index}`)
+    appendFileSync(audit, `{"subject":"${spelled}"}\n`)
+    await store.set(`example/let-out/${index}`, Buffer.from(`\u0001<let-out ${index}>${spelled}</>`), { durable: true })
+    const [, kept] = new RegExp(`<let-out ${index}>(.*?)</>`).exec(dataPlaces(dataDir).filter(({ name }) => name.startsWith('file store')).map(({ text }) => text).join('')) ?? []
+    for (const text of [readFileSync(audit, 'utf8'), String(kept), ...written.map((lines) => String(lines[index]))]) t.ok(findLeaks({ secret }, [{ name: 'somewhere', text }]).length > 0, spelling)
+  }
+  await store.close()
+})
