@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { channel, type Channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { InvalidOptionError } from './errors.ts'
 
 /** The flows of the package. */
@@ -132,16 +132,6 @@ export type EventName = keyof DocTokensEvents
 /** All names of events. */
 export const EVENT_NAMES = Object.freeze(['issued', 'verified', 'refused', 'revoked', 'limited', 'locked', 'rotated'] as const satisfies readonly EventName[])
 
-const channels: Readonly<Record<EventName, Channel>> = {
-  issued: channel('fastify-doc-tokens:issued'),
-  verified: channel('fastify-doc-tokens:verified'),
-  refused: channel('fastify-doc-tokens:refused'),
-  revoked: channel('fastify-doc-tokens:revoked'),
-  limited: channel('fastify-doc-tokens:limited'),
-  locked: channel('fastify-doc-tokens:locked'),
-  rotated: channel('fastify-doc-tokens:rotated')
-}
-
 /**
  * Calls `listener` at every event of this name: of all flows, instances, apps and copies of the package in this process.
  *
@@ -161,23 +151,9 @@ export function onEvent<Name extends EventName> (name: Name, listener: (event: D
   if (!EVENT_NAMES.includes(name)) throw new InvalidOptionError('name', `must be one of ${EVENT_NAMES.join(', ')}`)
   if (typeof listener !== 'function') throw new InvalidOptionError('listener', 'must be a function')
 
-  const { name: channelName } = channels[name]
-  // Only `publish` below writes to the channel.
+  const channelName = `fastify-doc-tokens:${name}`
+  // Only `publish` of this package writes to the channel.
   const receive = (event: unknown): void => { listener(event as DocTokensEvents[Name]) }
   subscribe(channelName, receive)
   return () => { unsubscribe(channelName, receive) }
-}
-
-/** @internal Members that are `undefined` are left out. The event is made only when somebody listens. */
-export function publish<Name extends EventName> (name: Name, event: () => DocTokensEvents[Name]): void {
-  const target = channels[name]
-  if (target.hasSubscribers) target.publish(frozenCopy(event()))
-}
-
-/** What the publisher goes on with, such as the permissions that a guard asks for, must not be in a listener's hands. */
-function frozenCopy (value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return Object.freeze(value.map(frozenCopy))
-  const members = Object.entries(value).filter(([, member]) => member !== undefined)
-  return Object.freeze(Object.fromEntries(members.map(([name, member]) => [name, frozenCopy(member)])))
 }

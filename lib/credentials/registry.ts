@@ -1,6 +1,6 @@
 import { CredentialConflictError, InvalidOptionError, UnknownCredentialError } from '../errors.ts'
-import { publish } from '../events.ts'
 import { isLimit, type Limit } from '../limits/limit.ts'
+import { publish } from '../publish.ts'
 import { ID_LENGTH, MAX_DOCUMENTS, NAME_PATTERN } from '../schemas/scalars.ts'
 import { decodeRecord, encodeRecord } from '../stores/record.ts'
 import { checkStore, MAX_TTL, type TokenStore } from '../stores/token-store.ts'

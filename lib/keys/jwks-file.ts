@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { InvalidOptionError, NoSigningKeyError, UnusableKeyError } from '../errors.ts'
 import { parseJson } from '../json.ts'
+import { publish } from '../publish.ts'
 import { importKey, isSameKey } from './key-material.ts'
 import { type JsonWebKey, type KeyRing, type RingKey } from './key-ring.ts'
 import { canSign, distinctKeys } from './local-ring.ts'
@@ -54,6 +55,7 @@ export async function followKeyFile (options: KeyFileOptions): Promise<KeyRing> 
     const found = await readContent(file)
     if (isSameContent(found, seen)) return
     seen = found
+    const before = listed.find(canSign)
     try {
       listed = readKeys(found, flow, listed)
       keys = distinctKeys(listed)
@@ -61,6 +63,8 @@ export async function followKeyFile (options: KeyFileOptions): Promise<KeyRing> 
       // Only errors of ours are thrown in there.
       onError(error as Error)
     }
+    const after = listed.find(canSign)
+    if (after !== undefined && after !== before) publish('rotated', () => ({ what: 'signing-key', id: after.kid, time: now() }))
   }
   const { refresh, close } = follow({ look, now, pollInterval: watch ? pollInterval : 0 })
 

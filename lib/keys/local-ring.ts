@@ -1,7 +1,7 @@
 import { InvalidOptionError, KeyInUseError, NoSigningKeyError, UnknownKeyError, UnusableKeyError } from '../errors.ts'
-import { publish } from '../events.ts'
 import { importKey, isSameKey, type KeyInput } from './key-material.ts'
 import { type KeyRing, type RingKey } from './key-ring.ts'
+import { publish } from '../publish.ts'
 
 /** A ring that the host keeps itself. Each change takes effect at once. */
 export interface LocalKeyRing extends KeyRing {
@@ -55,6 +55,12 @@ export function createKeyRing (inputs: readonly KeyInput[]): LocalKeyRing {
     listed = Object.freeze([...next])
   }
 
+  const signWith = (key: RingKey): void => {
+    if (key === signingKey) return
+    signingKey = key
+    publish('rotated', () => ({ what: 'signing-key', id: key.kid, time: Date.now() }))
+  }
+
   return {
     get: (kid) => keys.get(kid),
     signing: () => {
@@ -66,12 +72,11 @@ export function createKeyRing (inputs: readonly KeyInput[]): LocalKeyRing {
       const key = importKey(input)
       if (sign) assertSigns(key)
       change([...listed, key])
-      if (sign) signingKey = key
+      if (sign) signWith(key)
       return key
     },
     promote: (kid) => {
-      signingKey = assertSigns(find(kid))
-      publish('rotated', () => ({ what: 'signing-key', id: kid, time: Date.now() }))
+      signWith(assertSigns(find(kid)))
     },
     remove: (kid) => {
       const key = find(kid)

@@ -1,5 +1,5 @@
 import { InvalidOptionError, KeyInUseError, NoSigningKeyError, SealedKeyError, UnknownKeyError } from '../errors.ts'
-import { publish } from '../events.ts'
+import { publish } from '../publish.ts'
 import { checkStore, type TokenStore } from '../stores/token-store.ts'
 import { generateKey } from './generate.ts'
 import { openGeneration, sealGeneration, type Generation, type LiveSlot, type Slot } from './generation.ts'

@@ -72,7 +72,7 @@ export const MAX_TTL = 10 * 365 * 24 * 3600 * 1000
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it has the methods that are used at once.
  */
 export function checkStore (store: TokenStore): void {
-  const isStore = typeof store?.get === 'function' && typeof store.set === 'function' && typeof store.add === 'function' && typeof store.replace === 'function'
+  const isStore = typeof store?.get === 'function' && typeof store.set === 'function' && typeof store.add === 'function' && typeof store.replace === 'function' && typeof store.increment === 'function'
   if (!isStore) throw new InvalidOptionError('store', 'must be a token store, for instance openLmdbStore() or createMemoryStore()')
 }
 

@@ -3,8 +3,8 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import {
   InvalidTokenError, SessionNotFoundError, SessionTooLargeError, TokenExpiredError, TokenRevokedError, InvalidRequestError
 } from '../errors.ts'
-import { publish } from '../events.ts'
 import { type KeyRing, type RingKey } from '../keys/key-ring.ts'
+import { publish } from '../publish.ts'
 import { MAX_SESSION_TOKEN_LENGTH } from '../schemas/scalars.ts'
 import { type TokenStore } from '../stores/token-store.ts'
 import { type SessionClaims, SessionClaimsSchema } from '../schemas/document-session.ts'
@@ -177,13 +177,14 @@ export async function createDocumentSessionsCore<Permission extends string = Def
 
   async function issueForDocumentEngine (input: DocumentEngineInput): Promise<IssuedDocumentEngineToken> {
     if (documentEngineKeys === undefined) throw documentEngineKeysMissing()
-    const issuedAt = Math.floor(now() / 1000)
+    const time = now()
+    const issuedAt = Math.floor(time / 1000)
     const claims = documentEngineClaims(input)
     const expiresAt = checkExpiry(input, issuedAt, settings, CODE_NAMES)
     const engine = await plainEngineOf(documentEngineKeys.signing())
     const token = await engine.sign({ ...claims, iat: issuedAt, exp: expiresAt })
     const { document, permissions, userId: subject } = input
-    publish('issued', () => ({ flow: FLOW, name, time: issuedAt * 1000, subject, documents: [{ id: document, permissions }], expiresAt }))
+    publish('issued', () => ({ flow: FLOW, name, time, subject, documents: [{ id: document, permissions }], expiresAt }))
     return { token, expiresAt }
   }
 

@@ -102,8 +102,10 @@ function failed (reason: string): InstanceType<typeof UpstreamFailedError> {
   return new UpstreamFailedError({ cause: new TypeError(reason) })
 }
 
-/** The code alone: an error of the HTTP client may hold what came back, and a service may send back all that it got. */
+/** The code or the name alone: an error of the HTTP client may hold what came back, and a service may send back all that it got. */
 function codeOf (error: unknown): unknown {
   const origin = error instanceof Error ? error.cause ?? error : error
-  return origin instanceof Error && 'code' in origin ? origin.code : 'no code'
+  if (!(origin instanceof Error)) return 'no error'
+  const { name, code = name }: Error & { code?: unknown } = origin
+  return code
 }

@@ -1,5 +1,5 @@
 import { InvalidOptionError, InvalidRequestError } from '../errors.ts'
-import { publish } from '../events.ts'
+import { publish } from '../publish.ts'
 import { isId } from '../schemas/scalars.ts'
 import { type TokenStore } from '../stores/token-store.ts'
 import { checkDocuments, checkExpiry, CODE_NAMES, type SessionDocument } from './document-session-input.ts'

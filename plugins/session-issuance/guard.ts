@@ -2,7 +2,8 @@ import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } 
 import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
-import { publish, type TokenHolder } from '../../lib/events.ts'
+import { type TokenHolder } from '../../lib/events.ts'
+import { publish } from '../../lib/publish.ts'
 import { type DocumentSession, type DocumentSessionsCore, refusedSession } from '../../lib/tokens/document-session.ts'
 import { isOrigin } from '../../lib/urls.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { type FastifyReply, type FastifyRequest } from 'fastify'
-import { publish, type TokenHolder } from '../../lib/events.ts'
+import { type TokenHolder } from '../../lib/events.ts'
+import { publish } from '../../lib/publish.ts'
 import { type FlowInstance, originOf } from './flow-instance.ts'
 
 /** An error of this package or of Fastify: it has a code, and its message is fit for a stranger. */

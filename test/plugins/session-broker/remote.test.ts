@@ -95,10 +95,10 @@ function pour (response: ServerResponse): void {
 }
 
 const rawAnswers: Array<[name: string, onConnection: (socket: Socket) => void, cause: RegExp]> = [
-  ['an echo of all that was sent, the key included', (socket) => { socket.pipe(socket) }, /HPE_/],
-  ['no HTTP', (socket) => { socket.write(`220 ${MARK} ESMTP\r\n`) }, /HPE_/],
-  ['a broken header', (socket) => { socket.once('data', () => { socket.write(`HTTP/1.1 200 OK\r\nX: ${MARK}\r\n\0: ${MARK}\r\n\r\n`) }) }, /HPE_/],
-  ['two lengths', (socket) => { socket.once('data', () => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab') }) }, /HPE_/],
+  ['an echo of all that was sent, the key included', (socket) => { socket.pipe(socket) }, /HPE_|HTTPParserError/],
+  ['no HTTP', (socket) => { socket.write(`220 ${MARK} ESMTP\r\n`) }, /HPE_|HTTPParserError/],
+  ['a broken header', (socket) => { socket.once('data', () => { socket.write(`HTTP/1.1 200 OK\r\nX: ${MARK}\r\n\0: ${MARK}\r\n\r\n`) }) }, /HPE_|HTTPParserError/],
+  ['two lengths', (socket) => { socket.once('data', () => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab') }) }, /HPE_|UND_ERR_RES_CONTENT_LENGTH_MISMATCH/],
   ['an end at once', (socket) => { socket.end() }, /ECONNRESET|EPIPE|UND_ERR_SOCKET/]
 ]
 
@@ -131,7 +131,7 @@ t.test('a service that cannot be reached', async (t) => {
   const cases: Array<[name: string, url: string, cause: RegExp]> = [
     ['nobody listens', `http://127.0.0.1:${await freePort()}/`, /ECONNREFUSED/],
     ['no such host', 'https://nowhere.invalid/viewer/sessions', /ENOTFOUND|EAI_AGAIN/],
-    ['a port that no client uses', 'http://127.0.0.1:6667/', /no code/]
+    ['a port that no client uses', 'http://127.0.0.1:6667/', /failed with Error$/]
   ]
   for (const [name, url, cause] of cases) {
     const error = await failureOf(brokerOf({ url }).create(authorization))
@@ -146,7 +146,7 @@ t.test('an HTTP client that the host put in place of the platform\'s, and that r
   t.teardown(() => { globalThis.fetch = fetch })
   globalThis.fetch = async () => await Promise.reject(MARK)
   const error = await failureOf(brokerOf({ url: 'http://127.0.0.1:1/' }).create(authorization))
-  t.match(error, { code: 'FDT_UPSTREAM_FAILED', cause: { message: 'the request failed with no code' } })
+  t.match(error, { code: 'FDT_UPSTREAM_FAILED', cause: { message: 'the request failed with no error' } })
   tellsNothing(t, everythingOf(error), 'a string')
 })
 
