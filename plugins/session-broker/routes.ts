@@ -2,7 +2,7 @@ import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { ForeignOriginError, DocumentNotAllowedError, InvalidAuthorizationError, InvalidRequestError } from '../../lib/errors.ts'
 import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/schemas/session-broker.ts'
 import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
-import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
+import { describe, prepareScope, refuseOtherMethods, sendJson } from '../shared/flow-scope.ts'
 import { limitByUser } from '../shared/limiter.ts'
 import { type CodedError, isRefusal, messageOf } from '../shared/refusals.ts'
 import { isFromTrustedPage, mayBeBrowser } from '../shared/same-origin.ts'
@@ -52,7 +52,7 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
       const authorization = await ask(authorize, request)
       if (authorization === null || authorization === undefined) throw new DocumentNotAllowedError()
       const { token } = await create(broker, authorization)
-      return { success: true as const, sessionToken: token }
+      return sendJson(reply, { success: true, sessionToken: token })
     })
   })
 }

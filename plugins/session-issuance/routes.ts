@@ -5,7 +5,7 @@ import { InvalidRequestError } from '../../lib/errors.ts'
 import { type MemberNames, type SessionDocument, type SessionInput } from '../../lib/tokens/document-session-input.ts'
 import { requireApiKey } from '../shared/api-key.ts'
 import { callerOf } from '../shared/callers.ts'
-import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
+import { describe, prepareScope, refuseOtherMethods, sendJson } from '../shared/flow-scope.ts'
 import { API_KEY_SECURITY, declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { type DocumentSessions } from './index.ts'
@@ -56,7 +56,7 @@ export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentS
       }
     }, async (request, reply) => {
       const { token } = await sessions.issue({ ...toInput(request.body, permissions), credential: callerOf(request) }, WIRE_NAMES)
-      return reply.code(201).send({ jwt: token })
+      return sendJson(reply.code(201), { jwt: token })
     })
 
     scope.post(`${PATH}/revoke`, {

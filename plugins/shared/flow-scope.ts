@@ -1,4 +1,4 @@
-import { type FastifyError, type FastifyInstance, type FastifyRequest, type FastifySchema } from 'fastify'
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema } from 'fastify'
 import { MethodNotAllowedError } from '../../lib/errors.ts'
 import { type FlowName } from '../../lib/events.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -38,8 +38,8 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
   // Async: up to Fastify 5.12.7, what a parser throws with a callback in its hands ends the process.
   scope.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => parseJson(body))
   scope.setValidatorCompiler(typeBoxValidator)
-  scope.setSerializerCompiler(() => (value) => JSON.stringify(value))
-  scope.setReplySerializer((payload) => JSON.stringify(payload))
+  scope.setSerializerCompiler(() => serialize)
+  scope.setReplySerializer(serialize)
   scope.setErrorHandler((error: FastifyError, request, reply) => {
     // Thrown by a hook of the host's, or a bug: the host's own handler knows better.
     if (!isCodedError(error)) throw error
@@ -47,9 +47,29 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
     reportRefusal(request, error, instance, { credential, owner })
     return sendRefusal(error, reply, bodyOf)
   })
-  scope.addHook('onRequest', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+  scope.addHook('onRequest', (_request, reply, done) => {
+    // Fastify goes on here when a client hangs up while the refusal of an async login hook of the host's is held back.
+    if (!reply.raw.destroyed) done()
+  })
+  // Behind the host's hooks, so that none of them has the last word.
+  scope.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
   sendUsage(scope)
   await limitByAddress(scope, instance, limit)
+}
+
+/** Where a status has a schema Fastify hands over an error of the host's whole, and JSON would show none of it. */
+function serialize (value: unknown): string {
+  if (!(value instanceof Error)) return JSON.stringify(value)
+  const { statusCode, code, error, message } = value as FastifyError & { error: string }
+  return JSON.stringify({ statusCode, code, error, message })
+}
+
+/** Answers with JSON as the contract has it: as text, which no `preSerialization` hook of the host's wraps. */
+export function sendJson (reply: FastifyReply, body: object): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(body))
 }
 
 /** What generators of OpenAPI read from a route's schema, beside what Fastify itself does. */

@@ -42,9 +42,9 @@ export function isRefusal (error: unknown): error is CodedError {
   return hasCode(error) && error.code.startsWith('FDT_')
 }
 
-/** Whether an error is of this package or of Fastify. */
+/** Whether an error is of this package or of Fastify itself: codes of its plugins, which are the host's, have no `ERR`. */
 export function isCodedError (error: unknown): error is CodedError {
-  return hasCode(error) && /^F(?:DT|ST)_/.test(error.code)
+  return hasCode(error) && /^F(?:DT|ST_ERR)_/.test(error.code)
 }
 
 function hasCode (error: unknown): error is CodedError {

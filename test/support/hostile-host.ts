@@ -169,9 +169,9 @@ function addHooks (app: FastifyInstance): void {
     if (typeof body === 'object' && body !== null) request.body = structuredClone(body)
   })
   app.addHook('preHandler', async (request) => { leave(request, 'preHandler') })
-  app.addHook('preSerialization', async (request, _reply, payload) => {
+  app.addHook('preSerialization', async (request, reply, payload) => {
     leave(request, 'preSerialization')
-    return isOwn(request) ? { data: payload } : payload
+    return isGuarded(request) || reply.statusCode >= 400 ? payload : { data: payload }
   })
   app.addHook('onError', async (request) => { leave(request, 'onError') })
   app.addHook('onSend', async (request, reply, payload) => {
@@ -179,6 +179,7 @@ function addHooks (app: FastifyInstance): void {
     reply.header('x-host-trail', String(Reflect.get(request, 'trail')).trim())
     reply.header('x-host-request', request.id)
     reply.header('vary', 'Accept-Encoding')
+    if (!isGuarded(request)) reply.header('cache-control', 'public, max-age=60')
     await sleep(0)
     return isOwn(request) && typeof payload === 'string' ? payload.replaceAll('{{host}}', 'the host') : payload
   })
@@ -187,9 +188,14 @@ function addHooks (app: FastifyInstance): void {
   app.addHook('onRequestAbort', async (request) => { leave(request, 'onRequestAbort') })
 }
 
+/** A route of the suite's. The routes of a flow say nothing of themselves but whose they are, and get what the host's get. */
+function isGuarded ({ routeOptions: { config } }: FastifyRequest): boolean {
+  return config.public === true && Reflect.get(config, 'own') !== true
+}
+
 /** Whether the host has the say over what the answer looks like. */
 function isOwn ({ routeOptions: { config } }: FastifyRequest): boolean {
-  return config.docTokens === undefined && Reflect.get(config, 'own') === true
+  return Reflect.get(config, 'own') === true
 }
 
 /** JSON with line breaks, which is not how a flow writes it. */

@@ -36,7 +36,7 @@ inEveryHost(t, 'in a host with parsers, validators, serializers and an error han
 inEveryHost(t, 'what a hook of the host throws is for the host\'s error handler', async (t) => {
   const { create } = await sessionHost(t, {
     before: (app) => {
-      app.addHook('onRequest', async ({ headers }) => { if (headers['x-fail'] === 'yes') throw Object.assign(new Error('login first'), { statusCode: 418 }) })
+      app.addHook('onRequest', async ({ headers }) => { if (headers['x-fail'] === 'yes') throw Object.assign(new Error('login first'), { statusCode: 418, code: 'FST_JWT_NO_AUTHORIZATION_IN_HEADER' }) })
       app.setErrorHandler(async (error: Error, _request, reply) => reply.code(499).send(`mine: ${error.message}`))
     }
   })
@@ -44,6 +44,18 @@ inEveryHost(t, 'what a hook of the host throws is for the host\'s error handler'
   t.equal(reply.statusCode, 499)
   t.equal(reply.body, 'mine: login first')
   t.equal((await create({})).statusCode, 201)
+})
+
+t.test('what a hook of the host throws is answered as by Fastify, where the host has no error handler', async (t) => {
+  for (const [statusCode, name] of [[401, 'Unauthorized'], [418, 'I\'m a Teapot'], [429, 'Too Many Requests'], [503, 'Service Unavailable']] as const) {
+    for (const code of [undefined, 'HOST_SAYS_NO', 'FST_JWT_NO_AUTHORIZATION_IN_HEADER']) {
+      const thrown = Object.assign(new Error('not like this'), { statusCode, ...(code !== undefined && { code }) })
+      const { app, create } = await sessionHost(t, { before: (app) => { app.addHook('onRequest', async () => { throw thrown }) } })
+      const reply = await create({})
+      t.strictSame([reply.statusCode, reply.json()], [statusCode, { statusCode, ...(code !== undefined && { code }), error: name, message: 'not like this' }], String(code))
+      t.equal(reply.body, (await app.inject('/documents/a')).body)
+    }
+  }
 })
 
 inEveryHost(t, 'an error of ours that is the server\'s fault is logged, and answered with its code', async (t) => {
