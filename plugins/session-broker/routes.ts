@@ -4,6 +4,7 @@ import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/sche
 import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
 import { describe, prepareScope, refuseOtherMethods, sendJson } from '../shared/flow-scope.ts'
 import { limitByUser } from '../shared/limiter.ts'
+import { operationIdOf } from '../shared/openapi.ts'
 import { type CodedError, isRefusal, messageOf } from '../shared/refusals.ts'
 import { isFromTrustedPage, mayBeBrowser } from '../shared/same-origin.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
@@ -34,10 +35,10 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({
-          operationId: 'createBrokeredSession',
+          operationId: operationIdOf('createBrokeredSession', fastify.prefix),
           summary: 'Open a document',
           description: 'A session token for the logged-in user and the document, if the user may open it.',
-          tags: ['sessions'],
+          tags: ['document sessions'],
           security
         }),
         body: BrokerBodySchema,

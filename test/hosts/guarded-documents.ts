@@ -22,8 +22,6 @@ const plugin: FastifyPluginAsync<GuardedDocumentsOptions> = async (app, { issuer
     if (route.config?.docTokens?.caller !== 'machine') return
     // A machine shows an API key: it has no login of the host's, and needs none.
     route.config = { ...route.config, ...config }
-    // @fastify/swagger fails at a security scheme that the host's document does not declare.
-    if (route.schema?.security !== undefined) route.schema = Object.fromEntries(Object.entries(route.schema).filter(([member]) => member !== 'security'))
   })
 
   await app.register(sessionIssuance, { issuer, keys, store, credentials })

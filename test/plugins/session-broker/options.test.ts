@@ -198,7 +198,7 @@ t.test('OpenAPI: the route, its answers, and the host\'s own scheme', async (t) 
   const { [PATH]: { post: described, ...others } } = JSON.parse(JSON.stringify(app.swagger())).paths
   t.strictSame(others, {}, 'other methods are hidden')
   const { operationId, summary, tags, security, responses } = described
-  t.strictSame({ operationId, summary, tags, security }, { operationId: 'createBrokeredSession', summary: 'Open a document', tags: ['sessions'], security: [{ cookie: [] }] })
+  t.strictSame({ operationId, summary, tags, security }, { operationId: 'createBrokeredSession', summary: 'Open a document', tags: ['document sessions'], security: [{ cookie: [] }] })
   t.strictSame(Object.keys(responses), ['200', '400', '403', '413', '415', '429', '500', '502', '503', '504'])
   const user = { flow: 'session-broker', caller: 'user' }
   t.strictSame(seen, [user, user], 'each says what it is')
