@@ -16,7 +16,7 @@ export interface BrokerRoutesOptions<Permission extends string = DefaultPermissi
   routes?: true
   /**
    * Which session the logged-in user gets for the document that the browser asks for; `null` for none: then the answer
-   * is 403. What it throws is for the host's error handler.
+   * is 403. What errors it throws are for the host's error handler, except those of this package.
    */
   authorize: (request: FastifyRequest, asked: { documentId: string }) => Promise<Authorization<Permission> | null> | Authorization<Permission> | null
   /** The host's login: hooks that run before anything is asked, and behind the limit by address. Default is none, for hosts that have one around this scope. */

@@ -42,7 +42,8 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
   scope.setReplySerializer(serialize)
   scope.setErrorHandler((error: FastifyError, request, reply) => {
     // Thrown by a hook of the host's, or a bug: the host's own handler knows better.
-    if (!isCodedError(error)) throw error
+    // What is no error would be taken for the answer there.
+    if (!isCodedError(error)) throw error instanceof Error ? error : new TypeError('a hook threw what is no error', { cause: error })
     const { id: credential, owner } = findCaller(request) ?? {}
     reportRefusal(request, error, instance, { credential, owner })
     return sendRefusal(error, reply, bodyOf)

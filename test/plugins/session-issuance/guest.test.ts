@@ -58,6 +58,15 @@ t.test('what a hook of the host throws is answered as by Fastify, where the host
   }
 })
 
+inEveryHost(t, 'what a hook of the host throws and is no error is no answer', async (t) => {
+  for (const thrown of ['let them in', { statusCode: 200, jwt: 'mine' }, 0, undefined]) {
+    const { create } = await sessionHost(t, { before: (app) => { app.addHook('preValidation', async () => { throw thrown }) } })
+    const reply = await create({})
+    t.equal(reply.statusCode, 500, String(thrown))
+    t.notMatch(reply.body, /let them in|mine/)
+  }
+})
+
 inEveryHost(t, 'an error of ours that is the server\'s fault is logged, and answered with its code', async (t) => {
   const lines: string[] = []
   const { app } = await sessionHost(t, {
