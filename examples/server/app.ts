@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ApiKeyRegistry, createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
 import { followKeyFile, type KeyRing, openStoredKeyRing, parseNamedKey } from 'fastify-doc-tokens/keys'
+import { sessionBroker } from 'fastify-doc-tokens/session-broker'
 import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
 import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { withDemoKey } from './api-keys.ts'
+import { startAuditLog } from './audit-log.ts'
+import { brokerOptions } from './broker.ts'
 import { clientErrors } from './client-errors.ts'
 import { crossOrigin, headersForOrigin } from './cross-origin.ts'
 import { prepareDataFolder } from './data-folder.ts'
@@ -18,6 +21,7 @@ import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
 import { type Environment, namingVariable } from './environment.ts'
 import { sharedIssuer } from './issuer.ts'
+import { liveSchema, openApi, readySchema, rootSchema } from './openapi.ts'
 import { ownHost } from './own-host.ts'
 import { readOrCreate } from './secret-file.ts'
 import { timeLimits } from './time-limits.ts'
@@ -49,8 +53,8 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   const app = Fastify({
     logger: {
       level: environment.logLevel,
-      // The query of a URL can hold a secret of somebody else's making, and a whole one a password: only the path reaches the log.
-      serializers: { req: ({ method, url, ip }) => ({ method, url: url.replace(/^[^/?#]*:\/\/[^/?#]*|[?#].*/gs, ''), remoteAddress: ip }) }
+      // A URL can hold a secret of somebody else's making, in its path as well: only the pattern of the route reaches the log.
+      serializers: { req: ({ method, routeOptions, ip }) => ({ method, url: routeOptions.url ?? 'none', remoteAddress: ip }) }
     },
     // What is no URL may hold a secret all the same, and the usual answer repeats it. No hook is run for it.
     frameworkErrors: ({ statusCode = 400, code }, request, reply) => {
@@ -69,13 +73,16 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   // Who sends a request and then closes that half of the connection waits for the answer. Not in Node.js's types.
   Object.assign(app.server, { httpAllowHalfOpen: true })
   report = (error) => app.log.error(error, 'keys that changed cannot be used')
+  const { auditLog } = environment
+  const endAuditLog = auditLog === undefined ? () => {} : await namingVariable('AUDIT_LOG', async () => startAuditLog(auditLog, app.log))
   app.addHook('onClose', async () => {
+    endAuditLog()
     await keys.close()
     await store.close()
   })
   const isOwnHost = ownHost(app, environment)
   const refuseForeignHost = ({ headers }: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    return refuse(reply.headers(headersForOrigin(headers.origin, corsOrigins)), 421, 'FOREIGN_HOST')
+    return refuse(reply.headers({ 'cache-control': 'no-store', ...headersForOrigin(headers.origin, corsOrigins) }), 421, 'FOREIGN_HOST')
   }
   const { isDraining, drain } = followRequests(app)
   // With a callback: what follows the headers may be broken, and is read before a promise could be kept.
@@ -89,30 +96,22 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   })
 
   if (corsOrigins.length > 0) await app.register(cors, crossOrigin(corsOrigins))
-  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'FST_ERR_NOT_FOUND'))
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title: 'fastify-doc-tokens example server', version: '0.1.0' },
-      servers: [{ url: issuer }],
-      components: {
-        securitySchemes: {
-          bearer: { type: 'http', scheme: 'bearer', description: 'An API key' },
-          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key' },
-          session: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A document session' }
-        }
-      }
-    }
+  // The names of a body's members are what somebody sent, and the log would repeat them from here.
+  app.setErrorHandler((error: FastifyError) => {
+    Reflect.deleteProperty(error, 'validation')
+    throw error
   })
+  app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'FST_ERR_NOT_FOUND'))
+  await app.register(swagger, openApi(issuer))
   await app.register(swaggerUi, { routePrefix: '/docs' })
 
   await app.register(sessionIssuance, { issuer, keys, store, credentials, optionalMembers: ['user_id', 'nbf', 'allowed_origins'] })
+  await app.register(sessionBroker, brokerOptions(app, credentials, corsOrigins))
   await app.register(documents, { store, credentials })
 
-  const hidden = { schema: { hide: true } }
-  app.get('/', hidden, async (_request, reply) => reply.redirect('/docs'))
-  app.get('/health/live', hidden, async () => ({ status: 'ok' }))
-  app.get('/health/ready', hidden, async (_request, reply) => {
+  app.get('/', { schema: rootSchema }, async (_request, reply) => reply.redirect('/docs'))
+  app.get('/health/live', { schema: liveSchema }, async () => ({ status: 'ok' }))
+  app.get('/health/ready', { schema: readySchema }, async (_request, reply) => {
     if (isDraining()) return reply.code(503).send({ status: 'draining' })
     await store.ping()
     return { status: 'ok' }

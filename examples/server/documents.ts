@@ -1,19 +1,12 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { Type } from '@sinclair/typebox'
-import { type FastifyPluginAsync, type FastifyReply, type FastifySchema } from 'fastify'
+import { type FastifyPluginAsync, type FastifyReply } from 'fastify'
 import { type ApiKeySource } from 'fastify-doc-tokens/credentials'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { authenticate } from './api-keys.ts'
-import { packageRoot } from './package-root.ts'
-
-interface StoredDocument {
-  id: string
-  title: string
-  type: string
-  file: string
-}
+import { catalogue, FOLDER, type StoredDocument } from './catalogue.ts'
+import { downloadSchema, listSchema, readAnnotationsSchema, readSchema, replaceAnnotationsSchema } from './document-schemas.ts'
 
 interface DocumentRoute {
   Params: { id: string }
@@ -23,9 +16,7 @@ interface AnnotationsRoute extends DocumentRoute {
   Body: { annotations: unknown[] }
 }
 
-const FOLDER = join(packageRoot, 'examples', 'documents')
-
-const catalogue: StoredDocument[] = JSON.parse(readFileSync(join(FOLDER, 'index.json'), 'utf8'))
+const types = [...new Set(catalogue.map(({ type }) => type))]
 
 /** Bytes of annotations that one document may have. */
 const ANNOTATIONS_LIMIT = 256 * 1024
@@ -39,9 +30,7 @@ export const documents: FastifyPluginAsync<{ store: TokenStore, credentials: Api
 
   app.addHook('onSend', async (_request, reply) => { reply.header('x-content-type-options', 'nosniff') })
 
-  app.get('/documents', {
-    schema: about('List the documents', [{ apiKey: [] }, { bearer: [] }])
-  }, async (request, reply) => {
+  app.get('/documents', { schema: listSchema }, async (request, reply) => {
     const caller = await authenticate(credentials, request, reply)
     const visible = catalogue.filter(({ id }) => caller.documents?.includes(id) !== false)
     return { documents: visible.map(({ id, title, type }) => ({ id, title, type })) }
@@ -49,17 +38,17 @@ export const documents: FastifyPluginAsync<{ store: TokenStore, credentials: Api
 
   app.get<DocumentRoute>('/documents/:id', {
     onRequest: may('read'),
-    schema: about('Read a document')
+    schema: readSchema(types)
   }, async ({ params }, reply) => sendDocument(reply, find(params.id), 'inline'))
 
   app.get<DocumentRoute>('/documents/:id/download', {
     onRequest: may('download'),
-    schema: about('Download a document')
+    schema: downloadSchema(types)
   }, async ({ params }, reply) => sendDocument(reply, find(params.id), 'attachment'))
 
   app.get<DocumentRoute>('/documents/:id/annotations', {
     onRequest: may('read'),
-    schema: about('Read the annotations of a document')
+    schema: readAnnotationsSchema
   }, async ({ params }, reply) => {
     if (find(params.id) === undefined) return reply.callNotFound()
     const value = await store.get(annotationsKey(params.id))
@@ -69,10 +58,7 @@ export const documents: FastifyPluginAsync<{ store: TokenStore, credentials: Api
   app.put<AnnotationsRoute>('/documents/:id/annotations', {
     onRequest: may('write'),
     bodyLimit: ANNOTATIONS_LIMIT,
-    schema: {
-      ...about('Replace the annotations of a document'),
-      body: Type.Object({ annotations: Type.Array(Type.Object({}, { additionalProperties: true }), { maxItems: 1000 }) }, { additionalProperties: false })
-    }
+    schema: replaceAnnotationsSchema
   }, async ({ params, body }, reply) => {
     if (find(params.id) === undefined) return reply.callNotFound()
     // The first byte of every value is its format version.
@@ -93,10 +79,4 @@ function sendDocument (reply: FastifyReply, document: StoredDocument | undefined
 /** What comes from outside enters a store as a digest. */
 function annotationsKey (id: string): string {
   return `example/annotations/${createHash('sha256').update(id).digest('base64url')}`
-}
-
-/** For /docs. */
-function about (summary: string, security = [{ session: [] as string[] }] as Array<Record<string, string[]>>): FastifySchema {
-  const description = { summary, tags: ['documents'], security }
-  return description
 }

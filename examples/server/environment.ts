@@ -13,6 +13,8 @@ export interface Environment {
   /** Nobody said who issues: then it is whoever started first on the data folder. */
   issuerIsDefault: boolean
   dataDir: string
+  /** Path of the file that all events are written to. Absent: they are not. */
+  auditLog?: string
   logLevel: string
   /** Seconds in which a request must be here. The other time-outs follow it. */
   requestTimeout: number
@@ -73,12 +75,15 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
   const keysFile = read('KEYS_FILE')
   const keyEncryptionKeys = readKeys(readSecret(env, 'KEY_ENCRYPTION_KEY'))
   const demoApiKey = readDemoKey(env)
+  const dataDir = resolve(read('DATA_DIR', join(packageRoot, 'data')))
+  const auditLog = read('AUDIT_LOG', join(dataDir, 'audit.jsonl'))
   return {
     host,
     port,
     issuer: readIssuer(read('ISSUER'), host, port),
     issuerIsDefault: read('ISSUER') === '',
-    dataDir: resolve(read('DATA_DIR', join(packageRoot, 'data'))),
+    dataDir,
+    ...(auditLog !== 'off' && { auditLog: resolve(auditLog) }),
     logLevel,
     requestTimeout,
     trustProxy: readList(read('TRUST_PROXY'), isAddressRange, 'TRUST_PROXY', 'must be a list of addresses and CIDRs (at least /8, or /7 of version 6), such as 10.0.0.0/8,::1 (a number or "true" would believe what anybody claims)'),

@@ -64,6 +64,11 @@ Read the document, and try what the session does not allow:
   curl -s -w '\\n' ${url}/documents/contract/download -H "Authorization: Bearer $JWT"
   curl -s -w '\\n' ${url}/documents/handbook -H "Authorization: Bearer $JWT"
 
+Open a document as a user of the app, whose login is the API key here:
+
+  curl -s -w '\\n' ${url}/api/create-session \\
+    -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" -d '{"documentId":"contract"}'
+
 End the session, and try again:
 
   curl -s -w '%{http_code}\\n' ${url}/viewer/sessions/revoke \\

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { type TObject, Type } from '@sinclair/typebox'
-import { StoreUnavailableError } from 'fastify-doc-tokens/errors'
+import { InvalidCredentialError, MissingCredentialError, StoreUnavailableError } from 'fastify-doc-tokens/errors'
 import { securitySchemes } from 'fastify-doc-tokens/session-issuance'
 
 /** An error as clients see it. */
@@ -12,8 +12,15 @@ interface ErrorExample {
 }
 
 interface Operation {
+  operationId: string
   requestBody?: object
   responses: Record<string, object>
+}
+
+/** An answer of the broker, as its own schemas describe it. */
+interface BrokerResponse {
+  headers: object
+  content: { 'application/json': object }
 }
 
 /** Header fields that a route sends with some of its answers, by status. */
@@ -88,14 +95,33 @@ export const readySchema = {
 }
 
 /** Answers of the server itself: before any route is asked, and while it reads a body. */
-const foreignHost = asResponse(421, 'FOREIGN_HOST', 'The request names a host that is not this server')
+const foreignHost = { ...asResponse(421, 'FOREIGN_HOST', 'The request names a host that is not this server'), headers: { 'Cache-Control': asHeader('Answers are not to be kept', 'no-store') } }
 const requestTimeout = asResponse(408, 'ERR_HTTP_REQUEST_TIMEOUT', 'The request did not come to its end in time')
+
+function asHeader (description: string, example: string) {
+  return { description, schema: { type: 'string' as const, example } }
+}
 
 function asResponse (statusCode: number, code: string, description: string) {
   const error = STATUS_CODES[statusCode]
   const properties = { statusCode: { type: 'integer' }, code: { type: 'string' }, error: { type: 'string' }, message: { type: 'string' } } as const
   const schema = { type: 'object' as const, required: Object.keys(properties), properties }
   return { description, content: { 'application/json': { schema, examples: { [code]: { value: { statusCode, code, error, message: error } } } } } }
+}
+
+/** What the login answers in front of the broker, which knows nothing of it but gives the answer its form. */
+function loginRequired ({ headers, content: { 'application/json': media } }: BrokerResponse): BrokerResponse & { description: string } {
+  const errors = [new MissingCredentialError(), new InvalidCredentialError()]
+  const examples = Object.fromEntries(errors.map(({ code, message }) => [code, { value: { success: false, error: message } }]))
+  return {
+    description: 'Without a login, or a good one',
+    headers: {
+      ...headers,
+      RateLimit: asHeader('As for all answers. The limit by user comes behind the login', '"address";r=119;t=60'),
+      'WWW-Authenticate': asHeader('RFC 6750, section 3', 'Bearer error="invalid_token"')
+    },
+    content: { 'application/json': { ...media, examples } }
+  }
 }
 
 /** The options of @fastify/swagger. */
@@ -116,7 +142,8 @@ export function openApi (issuer: string): FastifyDynamicSwaggerOptions {
       if (!('openapiObject' in document)) return document.swaggerObject
       // A path has operations and nothing else here.
       for (const path of Object.values(document.openapiObject.paths ?? {})) {
-        for (const { requestBody, responses } of Object.values(path ?? {}) as Operation[]) {
+        for (const { operationId, requestBody, responses } of Object.values(path ?? {}) as Operation[]) {
+          if (operationId === 'createBrokeredSession') responses['401'] = loginRequired(responses['403'] as BrokerResponse)
           responses['421'] = { $ref: '#/components/responses/foreignHost' }
           if (requestBody !== undefined) responses['408'] = { $ref: '#/components/responses/requestTimeout' }
         }

@@ -19,10 +19,11 @@ const NO_STORE = {
   'Cache-Control': Type.String({ description: 'Answers are not to be kept', example: 'no-store' })
 }
 
-const USAGE = {
-  RateLimit: Type.String({ description: 'How many requests are left, and seconds until there are more again, of the limit that is closest. Not while they cannot be counted', example: '"address";r=599;t=60' }),
+/** @param limit The name of the limit that is closest as a rule. */
+const usage = (limit: string) => ({
+  RateLimit: Type.String({ description: 'How many requests are left, and seconds until there are more again, of the limit that is closest. Not while they cannot be counted', example: `"${limit}";r=59;t=60` }),
   'RateLimit-Policy': Type.String({ description: 'The limits that apply: how many requests, in how many seconds', example: '"address";q=600;w=60' })
-}
+})
 
 /** RFC 6750, section 3.1. */
 const CHALLENGES: Readonly<Record<number, { description: string, example: string }>> = {
@@ -39,7 +40,10 @@ const RETRY = {
 }
 
 /** Header fields of every answer. @fastify/swagger reads them from its schema. */
-export const replyHeaders = { ...NO_STORE, ...USAGE }
+export const replyHeaders = { ...NO_STORE, ...usage('address') }
+
+/** The same where the limit by user is the closest. */
+export const userReplyHeaders = { ...NO_STORE, ...usage('user') }
 
 /** Refusals that every route gives which takes JSON. */
 export const jsonErrors: readonly ErrorExample[] = [
@@ -68,11 +72,13 @@ export function validationError (message: string): ErrorExample {
 /** What the body of a refusal looks like. */
 export interface ErrorShape {
   properties: TProperties
+  headers: object
   exampleOf (error: ErrorExample): object
 }
 
 /** Fastify's. `code` is stable, `message` is for people. */
 const FASTIFY_SHAPE: ErrorShape = {
+  headers: replyHeaders,
   properties: {
     statusCode: Type.Integer(),
     code: Type.String({ maxLength: 64 }),
@@ -91,11 +97,11 @@ export function errorReplies (errors: readonly ErrorExample[], shape: ErrorShape
   return Object.fromEntries([...statuses].map((status) => [status, errorReply(status, errors.filter(({ statusCode }) => statusCode === status), shape)]))
 }
 
-function errorReply (status: number, errors: readonly ErrorExample[], { properties, exampleOf }: ErrorShape): TObject {
+function errorReply (status: number, errors: readonly ErrorExample[], { properties, headers, exampleOf }: ErrorShape): TObject {
   return Type.Object(properties, {
     description: String(STATUS_CODES[status]),
     headers: {
-      ...replyHeaders,
+      ...headers,
       ...(errors.some(({ code }) => CHALLENGED.test(code)) && { 'WWW-Authenticate': Type.String(CHALLENGES[status]) }),
       ...((status === 429 || status === 503) && RETRY)
     },

@@ -4,7 +4,7 @@ import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/sche
 import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
 import { describe, prepareScope, refuseOtherMethods, sendJson } from '../shared/flow-scope.ts'
 import { limitByUser } from '../shared/limiter.ts'
-import { operationIdOf } from '../shared/openapi.ts'
+import { declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type CodedError, isRefusal, messageOf } from '../shared/refusals.ts'
 import { isFromTrustedPage, mayBeBrowser } from '../shared/same-origin.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
@@ -31,7 +31,7 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
     if (limitKey !== undefined) await limitByUser(scope, instance, limits.user, limitKey)
 
     scope.post(PATH, {
-      config: { docTokens: OWNER },
+      config: { docTokens: OWNER, swaggerTransform: declareSecuritySchemes },
       bodyLimit: BODY_LIMIT,
       schema: {
         ...describe({

@@ -8,6 +8,7 @@ import { readEnvironment } from '../../examples/server/environment.ts'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { type Authorization, type RemoteSessions, sessionBroker } from '../../plugins/session-broker/index.ts'
 import { sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { issue, revoke } from '../support/example-client.ts'
 import { apiKeys, newDataDir, startServer, until } from '../support/example-server.ts'
@@ -81,14 +82,17 @@ async function startHere (t: Test): Promise<ExampleServer & { url: string }> {
   return { ...server, url: await server.app.listen({ host: '127.0.0.1', port: 0 }) }
 }
 
-/** The flow on what the example has not: a store with too little room, and a signer that fails. */
-async function startHost (t: Test, { maxEntries }: { maxEntries: number }): Promise<{ url: string, key: string }> {
+/** The flows on what the example has not: a store with too little room, a signer that fails, a service elsewhere, a careless host. */
+async function startHost (t: Test, { maxEntries = 1000, remote, authorization }: { maxEntries?: number, remote?: RemoteSessions, authorization?: Authorization } = {}): Promise<{ url: string, key: string }> {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const keys = createKeyRing([{ kid: 'remote', algorithm: 'ES256', publicKey, sign: async () => { throw new TypeError('out of order') } }])
   const registry = createApiKeyRegistry({ store: createMemoryStore() })
   const app: FastifyInstance = Fastify()
   t.teardown(() => app.close())
-  await app.register(sessionIssuance, { issuer: 'https://tokens.example', keys, credentials: registry, store: createMemoryStore({ maxEntries }) })
+  const store = createMemoryStore({ maxEntries })
+  await app.register(sessionIssuance, { issuer: 'https://tokens.example', keys, credentials: registry, store })
+  const authorize = (_request: unknown, { documentId }: { documentId: string }): Authorization => authorization ?? { subject: 'jane', documents: [{ id: documentId, permissions: ['read'] }] }
+  await app.register(sessionBroker, { ...remote === undefined ? { sessions: app.documentSessions } : { remote, store }, authorize, limitKey: () => 'jane' })
   return { url: await app.listen({ host: '127.0.0.1', port: 0 }), key: (await registry.create()).secret }
 }
 
@@ -106,6 +110,7 @@ t.test('the document of the example server', async (t) => {
 
   const foreign = (await apiKeys(t, dataDir, 'create', '--flow', 'opaque-tokens') as { secret: string }).secret
   const narrow = (await apiKeys(t, dataDir, 'create', '--document', 'handbook') as { secret: string }).secret
+  const eager = (await apiKeys(t, dataDir, 'create') as { secret: string }).secret
   const disabled = await apiKeys(t, dataDir, 'create') as { record: { id: string }, secret: string }
   await apiKeys(t, dataDir, 'disable', disabled.record.id)
 
@@ -118,7 +123,10 @@ t.test('the document of the example server', async (t) => {
   const useless = await issue(url, KEY, { handbook: [] })
 
   const [outage, draining, impatient] = [await startHere(t), await startHere(t), await startServer(t, { env: { DEMO_API_KEY: KEY, REQUEST_TIMEOUT: '1' } })]
-  const [full, unsigned] = [await startHost(t, { maxEntries: 1 }), await startHost(t, { maxEntries: 1000 })]
+  const [full, unsigned] = [await startHost(t, { maxEntries: 1 }), await startHost(t)]
+  const careless = await startHost(t, { authorization: { subject: 'jane', documents: [] } })
+  const failing = await startHost(t, { remote: { url: `${outage.url}/viewer/sessions`, apiKey: KEY } })
+  const slow = await startHost(t, { remote: { url: `${await startSilence(t)}/viewer/sessions`, apiKey: KEY, timeout: 50 } })
   const before = { key: (await outage.registry.create()).secret, token: await issue(outage.url, KEY, all) }
   await outage.store.close()
   draining.drain()
@@ -185,6 +193,7 @@ t.test('the document of the example server', async (t) => {
     'application/vnd.openxmlformats-officedocument.wordprocessingml.document': (ask: Ask) => ask({ id: 'letter', bearer: token })
   }
   const session = one('contract')
+  const opened = { documentId: 'contract' }
   const { multiple, notAllowed, outages, ...creating } = ofFlow(session)
   const { outages: revocationOutages, multiple: _multiple, notAllowed: _notAllowed, ...revoking } = ofFlow({ user_id: 'jane' })
   const { multiple: multipleForList, notAllowed: notAllowedForList, ...listing } = byKey()
@@ -229,6 +238,35 @@ t.test('the document of the example server', async (t) => {
       403: { FDT_FLOW_NOT_ALLOWED: notAllowed },
       404: { FDT_SESSION_NOT_FOUND: (ask) => ask({ bearer: KEY, body: { jwt: 'e30.e30.e30' } }) },
       503: revocationOutages
+    },
+    createBrokeredSession: {
+      ...foreignHost,
+      200: { session: (ask) => ask({ bearer: KEY, body: opened }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FDT_INVALID_REQUEST: (ask) => ask({ bearer: KEY, body: {} }),
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { documentId: 'x'.repeat(513) } })
+      },
+      401: {
+        FDT_MISSING_CREDENTIAL: (ask) => ask({ body: opened }),
+        FDT_INVALID_CREDENTIAL: (ask) => ask({ bearer: foreign, body: opened })
+      },
+      403: {
+        FDT_FOREIGN_ORIGIN: (ask) => ask({ bearer: KEY, body: opened, headers: { origin: 'https://evil.example' } }),
+        FDT_DOCUMENT_NOT_ALLOWED: (ask) => ask({ bearer: narrow, body: opened })
+      },
+      408: { ERR_HTTP_REQUEST_TIMEOUT: (ask) => ask({ at: impatient.url, bearer: KEY, body: opened, isUnfinished: true }) },
+      413: { FST_ERR_CTP_BODY_TOO_LARGE: (ask) => ask({ bearer: KEY, body: ' '.repeat(8 * 1024 + 1) }) },
+      415: { FST_ERR_CTP_INVALID_MEDIA_TYPE: (ask) => ask({ bearer: KEY, body: opened, headers: { 'content-type': 'text/plain' } }) },
+      429: { FDT_RATE_LIMITED: async (ask) => await askUntil429(ask, 60, { bearer: eager, body: opened }) },
+      500: { FDT_INVALID_AUTHORIZATION: (ask) => ask({ at: careless.url, body: opened }) },
+      502: { FDT_UPSTREAM_FAILED: (ask) => ask({ at: failing.url, body: opened }) },
+      503: {
+        FDT_STORE_UNAVAILABLE: (ask) => ask({ at: outage.url, bearer: KEY, body: opened }),
+        FDT_STORE_FULL: (ask) => ask({ at: full.url, body: opened }),
+        FDT_SIGNER_FAILED: (ask) => ask({ at: unsigned.url, body: opened })
+      },
+      504: { FDT_UPSTREAM_TIMEOUT: (ask) => ask({ at: slow.url, body: opened }) }
     },
     listDocuments: {
       ...listing,
@@ -315,6 +353,14 @@ t.test('the document of the example server', async (t) => {
     }
   }
 })
+
+/** A service that takes connections and never answers. */
+async function startSilence (t: Test): Promise<string> {
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  app.post('/viewer/sessions', () => new Promise(() => {}))
+  return await app.listen({ host: '127.0.0.1', port: 0 })
+}
 
 /** Asks from one address until it is too much, which it must be in the end, and not before `allowed` questions. */
 async function askUntil429 (ask: Ask, allowed: number, question: Question): Promise<Answer> {

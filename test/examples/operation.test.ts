@@ -23,7 +23,7 @@ t.test('what everybody may ask', async (t) => {
 
   const openapi = await call(`${url}/docs/json`)
   const { paths } = openapi.body as { paths: Record<string, Record<string, { summary?: string, security?: unknown[] }>> }
-  t.strictSame(Object.keys(paths).sort(), ['/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/viewer/sessions', '/viewer/sessions/revoke'])
+  t.strictSame(Object.keys(paths).sort(), ['/', '/api/create-session', '/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/health/live', '/health/ready', '/viewer/sessions', '/viewer/sessions/revoke'])
   for (const [path, methods] of Object.entries(paths)) {
     for (const [method, { summary, security }] of Object.entries(methods)) t.ok(summary !== undefined && security !== undefined, `${method} ${path}`)
   }

@@ -80,9 +80,9 @@ t.test('no secret in what the server, its files and the commands beside it write
     await post('/viewer/sessions', {}, { headers: { 'content-type': `text/plain; ${secret}` } })
     await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [secret], [secret]: secret } })
     for (const raw of [
-      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
+      `GET /?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
       `GET /${secret} HTTP/1.1\r\nHost: ${secret}\r\nConnection: close\r\n\r\n`,
-      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nX: ${secret.padEnd(20_000, secret)}\r\n\r\n`,
+      `GET /?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nX: ${secret.padEnd(20_000, secret)}\r\n\r\n`,
       `${secret} / HTTP/1.1\r\n\r\n`,
       `GET ${url}/${secret}#${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: close\r\n\r\n`
     ]) places.push({ name: 'answer to what is no request', text: await sendRaw(url, raw) })

@@ -81,12 +81,12 @@ t.test('no secret in what it writes or in what it refuses', async (t) => {
     await post('/viewer/sessions/revoke', { jwt: secret, user_id: user })
     await post('/viewer/sessions/revoke', { [secret]: secret })
     for (const raw of [
-      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
-      `GET /?${secret} HTTP/1.1\r\nHost: a\r\nX: ${secret.padEnd(20_000, secret)}\r\n\r\n`,
+      `GET /?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
+      `GET /?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nX: ${secret.padEnd(20_000, secret)}\r\n\r\n`,
       `${secret} / HTTP/1.1\r\n\r\n`,
-      `GET http://app.example/?${secret}#${secret} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`,
-      `POST /viewer/sessions?${secret} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${secret}\r\nAuthorization: Bearer ${key}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
-      `POST /viewer/sessions?${secret} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nX-Api-Key: ${secret}\r\nContent-Length: 2000\r\n\r\n{"${secret}`
+      `GET http://app.example/?${secret}#${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: close\r\n\r\n`,
+      `POST /viewer/sessions?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${secret}\r\nAuthorization: Bearer ${key}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
+      `POST /viewer/sessions?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nContent-Type: application/json\r\nX-Api-Key: ${secret}\r\nContent-Length: 2000\r\n\r\n{"${secret}`
     ]) answers.push({ status: 400, what: raw.slice(0, 30), text: await sendRaw(url, raw) })
   }
   await post('/viewer/sessions/revoke', { jwt: ended })
