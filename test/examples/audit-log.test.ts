@@ -166,7 +166,7 @@ function inProgram (file: string, steps: string): string[] {
     import { mkdirSync, renameSync } from 'node:fs'
     import { dirname } from 'node:path'
     import { startAuditLog } from '${join(ROOT, 'dist/examples/server/audit-log.js')}'
-    import { publish } from 'fastify-doc-tokens/events'
+    import { publish } from './dist/lib/publish.js'
     const file = ${JSON.stringify(file)}
     const log = { error: ({ err, ...members }, message) => { console.log(JSON.stringify({ message, code: err?.code ?? err?.message, ...members })) } }
     const rotate = (id) => { publish('rotated', () => ({ what: 'api-key', id, time: 1 })) }

@@ -117,7 +117,8 @@ t.test('who listens to one copy of the package hears all copies in the process',
 
 t.test('what a listener throws is an uncaughtException, and reaches neither the publisher nor other listeners', async (t) => {
   const script = `
-    import { onEvent, publish } from 'fastify-doc-tokens/events'
+    import { onEvent } from 'fastify-doc-tokens/events'
+    import { publish } from './dist/lib/publish.js'
     process.on('uncaughtException', ({ message }) => { console.log('uncaught:', message) })
     onEvent('rotated', () => { throw new Error('first') })
     onEvent('rotated', async () => { throw new Error('second') })
