@@ -280,8 +280,8 @@ function over (session: DocumentSession<string>, error: Error): Error {
 }
 
 /** @internal Whose session it was that `verify` refused for its time or because somebody ended it. */
-export function refusedSession (error: unknown): DocumentSession<string> | undefined {
-  return error instanceof Error ? sessionsOf.get(error) : undefined
+export function refusedSession (error: Error): DocumentSession<string> | undefined {
+  return sessionsOf.get(error)
 }
 
 function toSession<Permission extends string> (claims: SessionClaims): DocumentSession<Permission> {
