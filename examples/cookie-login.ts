@@ -70,4 +70,10 @@ app.post('/logout', async (request, reply) => {
   return reply.code(204).send()
 })
 
-console.log(`listening on ${await app.listen({ port })}: jane and joe log in with ${password}`)
+const url = await app.listen({ port })
+console.log(`listening on ${url}: jane and joe log in with ${password}
+
+curl -c jar -d '{"name":"jane","password":"${password}"}' -H 'Content-Type: application/json' ${url}/login
+curl -b jar -d '{"documentId":"contract"}' -H 'Content-Type: application/json' -H 'Sec-Fetch-Site: same-origin' ${url}/api/create-session
+curl -H "Authorization: Bearer <sessionToken>" ${url}/documents/contract
+curl -b jar -X POST ${url}/logout`)

@@ -49,4 +49,9 @@ function nameOf ({ user }: { user: unknown }): string {
   throw new TypeError('the login names nobody')
 }
 
-console.log(`listening on ${await app.listen({ port })}, login of jane: ${app.jwt.sign({ sub: 'jane' })}`)
+const url = await app.listen({ port })
+const login = app.jwt.sign({ sub: 'jane' })
+console.log(`listening on ${url}, login of jane: ${login}
+
+curl -d '{"documentId":"contract"}' -H 'Content-Type: application/json' -H 'Authorization: Bearer ${login}' ${url}/api/create-session
+curl -H "Authorization: Bearer <sessionToken>" ${url}/documents/contract`)

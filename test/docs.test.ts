@@ -61,18 +61,20 @@ t.test('starts with one sentence and the two commands', async (t) => {
 t.test('the TypeScript in it compiles', async (t) => {
   const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), { noEmit: true, noUnusedLocals: false }, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => {} })
   if (config === undefined) throw new TypeError('tsconfig.json cannot be read')
+  // Without the folders of the build the package is what its users see: the declarations in dist.
+  const { outDir, rootDir, ...options } = config.options
   const blocks = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({ name: join(root, `readme-${index}.ts`), code: `${code}\nexport {}\n` }))
   t.ok(blocks.length > 5)
 
-  const host = ts.createCompilerHost(config.options)
+  const host = ts.createCompilerHost(options)
   const { getSourceFile, fileExists } = host
   const find = (name: string) => blocks.find((block) => block.name === name)
   host.fileExists = (name) => find(name) !== undefined || fileExists(name)
-  host.getSourceFile = (name, options, ...rest) => {
+  host.getSourceFile = (name, version, ...rest) => {
     const block = find(name)
-    return block === undefined ? getSourceFile(name, options, ...rest) : ts.createSourceFile(name, block.code, options)
+    return block === undefined ? getSourceFile(name, version, ...rest) : ts.createSourceFile(name, block.code, version)
   }
-  const program = ts.createProgram(blocks.map(({ name }) => name), config.options, host)
+  const program = ts.createProgram(blocks.map(({ name }) => name), options, host)
   const found = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`)
   t.strictSame(found, [])
   const quickStart = blocks[0]?.code.split('\n').filter((line) => line !== '').length ?? 0

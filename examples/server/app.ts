@@ -102,7 +102,7 @@ export async function createServer (environment: Environment): Promise<ExampleSe
     throw error
   })
   app.setNotFoundHandler((_request, reply) => refuse(reply, 404, 'FST_ERR_NOT_FOUND'))
-  await app.register(swagger, openApi(issuer))
+  await app.register(swagger, openApi(environment.issuerIsDefault ? '/' : issuer))
   await app.register(swaggerUi, { routePrefix: '/docs' })
 
   await app.register(sessionIssuance, { issuer, keys, store, credentials, optionalMembers: ['user_id', 'nbf', 'allowed_origins'] })

@@ -27,7 +27,7 @@ export async function firstStart ({ registry, store, dataDir, url, terminal }: F
   if (!await store.add(MARK, Uint8Array.of(1), { ttl: PATIENCE })) return undefined
 
   const { secret } = await registry.create({ label: 'first start' })
-  const notice = `${introduction(secret)}\n${commands(url, secret)}\n`
+  const notice = `${introduction(secret, dataDir)}\n${commands(url, secret)}\n`
   const file = join(dataDir, 'first-start.txt')
   if (!terminal) {
     // Never into a file that is there already: it would keep its owner and its mode.
@@ -38,12 +38,12 @@ export async function firstStart ({ registry, store, dataDir, url, terminal }: F
   return terminal ? notice : `The API key of this server, and commands to try it, are in ${file}\n`
 }
 
-function introduction (secret: string): string {
+function introduction (secret: string, dataDir: string): string {
   return `This is the first start on this data folder. The API key below is shown once:
 
   ${secret}
 
-More keys: npx fastify-doc-tokens api-keys create
+More keys: npx fastify-doc-tokens api-keys create --data-dir '${dataDir}'
 `
 }
 

@@ -124,13 +124,17 @@ function loginRequired ({ headers, content: { 'application/json': media } }: Bro
   }
 }
 
-/** The options of @fastify/swagger. */
-export function openApi (issuer: string): FastifyDynamicSwaggerOptions {
+/**
+ * The options of @fastify/swagger.
+ *
+ * @param url Where the routes are, for whoever reads the document.
+ */
+export function openApi (url: string): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'fastify-doc-tokens example server', version: '0.1.0' },
-      servers: [{ url: issuer }],
+      servers: [{ url }],
       tags: [
         { name: 'document sessions', description: 'For backends: tokens that open documents' },
         { name: 'documents', description: 'For viewers: what the tokens open' },

@@ -244,7 +244,7 @@ function readRate (option: string, text: string | undefined): Limit | undefined 
   if (text === undefined) return undefined
   const [, max, time] = /^(\d{1,12})\/(\d{1,9}[smhd]?)$/.exec(text) ?? []
   const seconds = readDuration(option, time)
-  if (seconds === undefined) throw new InvalidOptionError(option, 'must be requests and a time, such as 100/1m')
+  if (seconds === undefined || seconds === 0 || Number(max) === 0) throw new InvalidOptionError(option, 'must be requests and a time, such as 100/1m')
   return { max: Number(max), timeWindow: seconds * 1000 }
 }
 

@@ -17,6 +17,8 @@ export type { SessionDocument } from '../../lib/tokens/document-session-input.ts
 export type { DefaultPermission } from '../../lib/tokens/document-session-options.ts'
 export type { RemoteSessions } from '../../lib/tokens/remote-sessions.ts'
 export type { Authorization, BrokeredSession, LocalUpstream, RemoteUpstream, SessionBroker, SessionBrokerOptions } from '../../lib/tokens/session-broker.ts'
+// With it comes the type of `config.docTokens`.
+export type { RouteOwner } from '../shared/flow-scope.ts'
 export type { UserLimits } from '../shared/limits.ts'
 export type { BrokerRoutesOptions, LoginHook, NoBrokerRoutesOptions, ReadyBroker, SessionBrokerPluginOptions } from './options.ts'
 

@@ -23,6 +23,8 @@ export type { DocumentSession, IssuedSession, SessionReference } from '../../lib
 export type { DefaultPermission, DocumentSessionsOptions } from '../../lib/tokens/document-session-options.ts'
 export type { RevocationTarget } from '../../lib/tokens/revocations.ts'
 export type { Limit } from '../../lib/limits/limit.ts'
+// With it comes the type of `config.docTokens`.
+export type { RouteOwner } from '../shared/flow-scope.ts'
 export type { MachineLimits } from '../shared/limits.ts'
 export type { CodedError } from '../shared/refusals.ts'
 export { securitySchemes } from '../shared/openapi.ts'

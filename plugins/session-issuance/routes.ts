@@ -17,15 +17,15 @@ const PATH = '/viewer/sessions'
 /** Bytes. A thousand documents with ASCII ids of full length fit. */
 const BODY_LIMIT = 1024 * 1024
 
-/** What messages call the members: the names of the wire. */
-const WIRE_NAMES: MemberNames = {
+/** What messages call the members: the names of the wire, as they were sent. */
+const wireNames = ({ allowed_documents: documents = [] }: CreateSessionBody): MemberNames => ({
   document: (index) => `body/allowed_documents/${index}/document_id`,
-  permission: (index, position) => `body/allowed_documents/${index}/document_permissions/${position}`,
+  permission: (index, position) => `body/allowed_documents/${index}/${documents[index]?.permissions === undefined ? 'document_permissions' : 'permissions'}/${position}`,
   expiry: 'body/exp',
   notBefore: 'body/nbf',
   subject: 'body/user_id',
   allowedOrigins: 'body/allowed_origins'
-}
+})
 
 const config = { docTokens: OWNER, swaggerTransform: declareSecuritySchemes }
 
@@ -55,7 +55,7 @@ export const routes: TypeBoxPlugin<ResolvedRoutesOptions & { sessions: DocumentS
         response: createSessionReplies(permissions)
       }
     }, async (request, reply) => {
-      const { token } = await sessions.issue({ ...toInput(request.body, permissions), credential: callerOf(request) }, WIRE_NAMES)
+      const { token } = await sessions.issue({ ...toInput(request.body, permissions), credential: callerOf(request) }, wireNames(request.body))
       return sendJson(reply.code(201), { jwt: token })
     })
 

@@ -5,6 +5,7 @@ import { parseJson } from '../../lib/json.ts'
 import { type Limit } from '../../lib/limits/limit.ts'
 import { findCaller } from './callers.ts'
 import { type CountingInstance, limitByAddress, sendUsage } from './limiter.ts'
+import { declareSecuritySchemes } from './openapi.ts'
 import { type CodedError, isCodedError, reportRefusal, sendRefusal } from './refusals.ts'
 import { typeBoxValidator } from './validation.ts'
 
@@ -98,7 +99,7 @@ export function refuseOtherMethods (scope: FastifyInstance, url: string, owner: 
     method: others,
     url,
     exposeHeadRoute: false,
-    config: { docTokens: owner },
+    config: { docTokens: owner, swaggerTransform: declareSecuritySchemes },
     schema: describe({ hide: true }),
     preParsing: refuse,
     handler: refuse

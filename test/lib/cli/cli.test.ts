@@ -111,10 +111,10 @@ t.test('a wrong command line is 2, with one line that says why', async (t) => {
     { args: ['api-keys', 'create', '--flow', 'sessions'], says: /"--flow": must be session-issuance or opaque-tokens/ },
     { args: ['api-keys', 'create', '--max-lifetime', '1w'], says: /"--max-lifetime": must be seconds/ },
     { args: ['api-keys', 'create', '--max-lifetime', '0'], says: /"maxLifetime"/ },
-    ...['', '100', '100/', '/1m', '100/1w', '100/1m/2', '100 / 1m', '-1/1m', '1.5/1m', '1e3/1m', '100/1.5m', '100/-1', '0x10/1m', '1234567890123/1m', '100/1234567890', '100/1m\n', '٣/1m'].map((rate) => (
+    ...['', '100', '100/', '/1m', '100/1w', '100/1m/2', '100 / 1m', '-1/1m', '1.5/1m', '1e3/1m', '100/1.5m', '100/-1', '0x10/1m', '1234567890123/1m', '0/1m', '100/0', '100/1234567890', '100/1m\n', '٣/1m'].map((rate) => (
       { args: ['api-keys', 'create', `--rate-limit=${rate}`], says: /"--rate-limit": must be requests and a time, such as 100\/1m/ }
     )),
-    ...['0/1m', '100/0', '100/3651d'].map((rate) => (
+    ...['100/3651d'].map((rate) => (
       { args: ['api-keys', 'create', '--rate-limit', rate], says: /"rateLimit": must be \{ max, timeWindow \}.*at least 1.*at most ten years/ }
     )),
     { args: ['api-keys', 'create', '--rate-limit'], says: /--rate-limit/ },
