@@ -33,6 +33,8 @@ async function start (): Promise<void> {
   const { app, registry, store, drain } = await createServer(environment)
 
   const stop = async (): Promise<void> => {
+    // From now on either signal does what it does by itself: it ends the process at once.
+    for (const signal of ['SIGTERM', 'SIGINT']) process.off(signal, stop)
     setTimeout(() => { process.exit(1) }, GRACE).unref()
     await Promise.race([drain(), sleep(DRAIN, undefined, { ref: false })])
     await app.close()

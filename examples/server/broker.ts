@@ -1,6 +1,6 @@
 import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { type ApiKeySource, type Credential } from 'fastify-doc-tokens/credentials'
-import { InvalidCredentialError, MissingCredentialError, StoreUnavailableError } from 'fastify-doc-tokens/errors'
+import { FlowNotAllowedError, InvalidCredentialError, MultipleCredentialsError } from 'fastify-doc-tokens/errors'
 import { type BrokerRoutesOptions } from 'fastify-doc-tokens/session-broker'
 import { authenticate } from './api-keys.ts'
 import { catalogue } from './catalogue.ts'
@@ -33,5 +33,5 @@ export function brokerOptions (app: FastifyInstance, credentials: ApiKeySource, 
 
 /** A login is good or not. */
 function asLogin (error: unknown): never {
-  throw error instanceof MissingCredentialError || error instanceof StoreUnavailableError ? error : new InvalidCredentialError({ cause: error })
+  throw error instanceof MultipleCredentialsError || error instanceof FlowNotAllowedError ? new InvalidCredentialError({ cause: error }) : error
 }

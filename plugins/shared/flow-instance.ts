@@ -9,7 +9,7 @@ export interface FlowInstance {
   readonly now: () => number
 }
 
-/** What events say of a request: nothing that came with it but its address. */
+/** What events say of a request: nothing that came with it but its address, and its id where the host takes that from a header. */
 export function originOf (request: FastifyRequest): RequestOrigin {
   return { requestId: request.id, address: request.ip, route: `${request.method} ${request.routeOptions.url}` }
 }

@@ -75,7 +75,10 @@ t.test('no secret in what the server, its files and the commands beside it write
     for (const body of [secret, { [secret]: secret }, `{"${secret}":1,"${secret}":1}`, { allowed_documents: [{ document_id: 'a', document_permissions: [secret] }] }, { allowed_documents: [{ document_id: secret }, { document_id: secret }] }, { exp: secret }, { user_id: [secret] }, { jwt: secret }, { jwt: secret, user_id: user }]) {
       await post('/viewer/sessions', body)
       await post('/viewer/sessions/revoke', body, { bearer: another })
+      await post('/api/create-session', body)
     }
+    await post('/api/create-session', { documentId: secret })
+    await post('/api/create-session', { documentId: 'contract' }, { bearer: secret, headers: { origin: ORIGIN, referer: `${ORIGIN}/?${secret}` } })
     await post('/viewer/sessions', {}, { headers: { 'x-api-key': secret } })
     await post('/viewer/sessions', {}, { headers: { 'content-type': `text/plain; ${secret}` } })
     await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [secret], [secret]: secret } })

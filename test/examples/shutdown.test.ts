@@ -154,11 +154,13 @@ t.test('SIGINT ends it too, and a second signal at once', async (t) => {
   idle.process.kill('SIGINT')
   t.equal(await idle.ended, 0)
 
-  const busy = await startServer(t, { env: { DEMO_API_KEY: KEY } })
-  slowRequest(busy.url)
-  await until(() => busy.stdout().includes('"url":"/viewer/sessions"'))
-  busy.process.kill('SIGINT')
-  await until(async () => (await call(`${busy.url}/health/ready`)).status === 503)
-  busy.process.kill('SIGINT')
-  t.equal(await busy.ended, null, 'as a signal does')
+  for (const [first, second] of [['SIGINT', 'SIGINT'], ['SIGINT', 'SIGTERM'], ['SIGTERM', 'SIGINT']] as const) {
+    const busy = await startServer(t, { env: { DEMO_API_KEY: KEY } })
+    slowRequest(busy.url)
+    await until(() => busy.stdout().includes('"url":"/viewer/sessions"'))
+    busy.process.kill(first)
+    await until(async () => (await call(`${busy.url}/health/ready`)).status === 503)
+    busy.process.kill(second)
+    t.equal(await busy.ended, null, `${first}, then ${second}: as a signal does`)
+  }
 })

@@ -1,5 +1,5 @@
 /**
- * The whole suite on the supported lines of Node.js that are not the one that runs this. Without coverage, which
+ * The whole suite on the supported lines of Node.js that are not the one that runs this, two files at a time. Without coverage, which
  * `npm test` has counted. Needs a build in dist and the npm registry.
  */
 import { spawnSync } from 'node:child_process'
@@ -14,7 +14,7 @@ try {
   for (const node of provideNodes(folder).filter((node) => node !== process.execPath)) {
     const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
     console.log(`Node.js ${spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim()}`)
-    const { status } = spawnSync(node, [join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'), '--disable-coverage', '--reporter=terse'], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+    const { status } = spawnSync(node, [join(root, 'node_modules', 'tap', 'dist', 'esm', 'run.mjs'), '--disable-coverage', '--jobs=2', '--reporter=terse'], { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
     if (status !== 0) process.exitCode = 1
   }
 } finally {

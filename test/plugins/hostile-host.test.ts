@@ -12,9 +12,17 @@ import { onEvent } from '../../lib/events.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
-import { sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { sessionBroker } from '../../plugins/session-broker/index.ts'
+import { sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { type Host, hostileHost, type HostPlan } from '../support/hostile-host.ts'
+
+/** Every flow, as a host registers it. */
+async function registerAll (scope: FastifyInstance, options: SessionIssuanceOptions & { name?: string }): Promise<void> {
+  const { name = 'default' } = options
+  await scope.register(sessionIssuance, options)
+  await scope.register(sessionBroker, { name, sessions: scope.documentSessions, limitKey: () => 'ada', authorize: async () => null })
+}
 
 /** The host with two instances of every flow, and a key to them. */
 async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan & { before?: (scope: FastifyInstance) => void, max?: number } = {}) {
@@ -27,10 +35,10 @@ async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan 
     ...plan,
     register: async (scope) => {
       before?.(scope)
-      await scope.register(sessionIssuance, options)
+      await registerAll(scope, options)
       scope.get('/documents/:id', { onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'document')
     },
-    sibling: async (scope) => { await scope.register(sessionIssuance, { ...options, name: 'other' }) }
+    sibling: async (scope) => { await registerAll(scope, { ...options, name: 'other' }) }
   })
   fault.calls.length = 0
   return { ...host, options, calls: fault.calls, secret, sessions: host.scope.documentSessions }
@@ -40,11 +48,11 @@ async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan 
 async function withGuestAtRoot (t: Test) {
   const { options, calls } = await withGuests(t)
   const host = await hostileHost(t)
-  await host.app.register(sessionIssuance, options)
+  await registerAll(host.app, options)
   return { ...host, calls }
 }
 
-const isOurs = (url: string) => /^\/(?:other|viewer|documents)\b/.test(url)
+const isOurs = (url: string) => /^\/(?:other|viewer|documents|api)\b/.test(url)
 
 async function portOf ({ app }: Pick<Host, 'app'>): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
@@ -88,7 +96,7 @@ function conversation (app: FastifyInstance): Array<[request: string, ...statuse
     [wire('GET /elsewhere'), 302],
     [wire('GET /hijacked'), 200],
     [wire('GET /whole'), 200],
-    [wire('GET /shape?without=documentSessions,documentSession'), 200],
+    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker'), 200],
 
     [wire('POST /accounts?dry=true', json, '{"name":"ada","age":"36","unknown":1}'), 201],
     [wire('POST /accounts', json, '{"name":["ada"],"__proto__":{"role":"root"},"constructor":{"prototype":{}}}'), 201],
@@ -172,7 +180,7 @@ t.test('its OpenAPI document gains our routes, and nothing else of it changes', 
     paths: Object.fromEntries(paths.filter(([path]) => !isOurs(path)))
   }, alone)
   t.strictSame(paths.filter(([path]) => isOurs(path)).map(([path, methods]) => `${path} ${Object.keys(methods as object).join()}`).sort(), [
-    '/documents/{id} get', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/viewer/sessions post', '/viewer/sessions/revoke post'
+    '/api/create-session post', '/documents/{id} get', '/other/api/create-session post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/viewer/sessions post', '/viewer/sessions/revoke post'
   ])
 })
 
@@ -187,7 +195,7 @@ t.test('its decorators and routes stay what they were', async (t) => {
   for (const [index, value] of look(together).entries()) t.equal(value, before[index], `${names[index]}`)
   t.type(before[0], 'object')
   t.strictSame(Reflect.ownKeys(together).map(String), Reflect.ownKeys(alone).map(String))
-  for (const name of ['documentSessions', 'documentSession']) {
+  for (const name of ['documentSessions', 'documentSession', 'sessionBroker']) {
     t.notOk(together.hasDecorator(name) || together.hasRequestDecorator(name) || together.hasReplyDecorator(name), name)
   }
   t.strictSame(Object.keys(together.getSchemas()), Object.keys(alone.getSchemas()))

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, securitySchemes, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { type OpenApiDocument, type Operation, operationsOf, problemsOf } from '../support/openapi.ts'
 
@@ -116,15 +117,16 @@ t.test('security schemes', async (t) => {
       transform: ({ schema, url }) => {
         seen.push(url)
         // As one that converts schemas of another library.
-        if (url.startsWith('/viewer')) throw new TypeError('no schema of mine')
+        if (/^\/(?:viewer|api)\//.test(url)) throw new TypeError('no schema of mine')
         return { schema, url }
       }
     }, async (app) => {
       app.get('/own', async () => 'mine')
       await app.register(sessionIssuance, await flow())
+      await app.register(sessionBroker, { sessions: app.documentSessions, authorize: () => null, security: [{ docTokensBearer: [] }] })
     })
     t.ok(seen.includes('/own'))
-    t.strictSame(paths(document), ['get /own', 'post /viewer/sessions', 'post /viewer/sessions/revoke'])
+    t.strictSame(paths(document), ['get /own', 'post /api/create-session', 'post /viewer/sessions', 'post /viewer/sessions/revoke'])
   })
 })
 

@@ -47,6 +47,13 @@ t.test('what is asked for is what the contract has', async (t) => {
   t.match(headers, { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json', accept: 'application/json' })
 })
 
+t.test('where nobody says, it has five seconds', async (t) => {
+  const asked = t.capture(AbortSignal, 'timeout', (milliseconds: number) => AbortSignal.abort(milliseconds))
+  const { url } = await upstream(t, good)
+  await t.rejects(createSessionBroker({ remote: { url, apiKey: API_KEY } }).create(authorization), { code: 'FDT_UPSTREAM_TIMEOUT' })
+  t.strictSame(asked().map(({ args }) => args), [[5000]])
+})
+
 t.test('answers that hold a session', async (t) => {
   const full = `${'a'.repeat(8000)}.${'b'.repeat(8000)}.${'c'.repeat(16 * 1024 - 16_002)}`
   const cases: Array<[name: string, listener: RequestListener, token?: string]> = [

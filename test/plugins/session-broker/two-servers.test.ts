@@ -30,7 +30,7 @@ inEveryHost(t, 'a session from there opens documents there, until its user is si
   t.match((await there.read(sessionToken)).json(), { message: 'Token has been revoked' })
 })
 
-t.test('what it does not take is 502: a member that is off, a key that is retired or may not, a life beyond its cap', async (t) => {
+inEveryHost(t, 'what it does not take is 502: a member that is off, a key that is retired or may not, a life beyond its cap', async (t) => {
   const there = await issuingServer(t, { maxLifetime: 600 })
   const broker = (options: object) => createSessionBroker({ remote: { url: there.url, apiKey: there.secret, timeout: 60_000, ...options }, now: () => NOW })
   const failure = async (options: object, expiresIn: number) => await broker(options).create({ subject: 'ada', documents, expiresIn }).then(() => 'a session', (error: { code: string, cause: Error }) => `${error.code}: ${error.cause.message}`)

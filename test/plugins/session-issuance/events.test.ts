@@ -7,6 +7,7 @@ import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { sessionBroker } from '../../../plugins/session-broker/index.ts'
 import { sessionIssuance } from '../../../plugins/session-issuance/index.ts'
 import { faultyStore } from '../../support/faulty-store.ts'
+import { inEveryHost } from '../../support/hosts.ts'
 import { type RecordedEvent, recordEvents } from '../../support/recorded-events.ts'
 import { claimsOf, type HostOptions, ISSUER, NOW, post, SECONDS, sessionHost } from '../../support/session-host.ts'
 import { forge } from '../../support/tokens.ts'
@@ -36,7 +37,7 @@ async function recordedHost (t: Test, options: HostOptions = {}) {
   return { ...host, events, origin, refused }
 }
 
-t.test('the routes tell of each session that they issue or end, once', async (t) => {
+inEveryHost(t, 'the routes tell of each session that they issue or end, once', async (t) => {
   const { create, revoke, id, events } = await recordedHost(t, { flow: { optionalMembers: ['user_id'] }, apiKey: { owner: 'acme' } })
   const reply = await create({ user_id: 'jane', exp: SECONDS + 60, allowed_documents: [{ document_id: 'a' }, { document_id: 'b', document_permissions: ['read', 'write'] }] })
   const { jwt } = reply.json()
@@ -51,9 +52,9 @@ t.test('the routes tell of each session that they issue or end, once', async (t)
   t.strictSame(events(), [['revoked', { ...ABOUT, subject: 'jane', credential: id, before: NOW }]])
 })
 
-t.test('a guard tells of each request that it lets pass, once, and never its path', async (t) => {
-  const { app, sessions, clock, events, origin } = await recordedHost(t)
-  app.get('/any/:secret', { onRequest: app.documentSessions.require('read', 'write', { anyDocument: true }) }, async () => 'any')
+inEveryHost(t, 'a guard tells of each request that it lets pass, once, and never its path', async (t) => {
+  const { app, scope, sessions, clock, events, origin } = await recordedHost(t)
+  scope.get('/any/:secret', { onRequest: scope.documentSessions.require('read', 'write', { anyDocument: true }) }, async () => 'any')
   const full = await sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read', 'write'] }], credential: { id: 'key', owner: 'acme' } })
   const bare = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
   events()
@@ -75,14 +76,14 @@ t.test('a guard tells of each request that it lets pass, once, and never its pat
   }
 })
 
-t.test('a guard tells of each request that it refuses, once: whose token it was when that is sure', async (t) => {
-  const { app, sessions, keys, clock, events, refused } = await recordedHost(t)
-  const guard = app.documentSessions.require
-  app.get('/cookie/:id', { onRequest: guard('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
-  app.post('/cookie/:id', { onRequest: guard('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
-  app.get('/elsewhere/:id', { onRequest: guard('read', { param: 'id', onRefused: (_error, _request, reply) => reply.redirect('/login') }) }, async () => 'text')
-  app.get('/thrown/:id', { onRequest: guard('read', { param: 'id', onRefused: (error) => { throw error } }) }, async () => 'text')
-  app.get('/falling/:id', { onRequest: guard('read', { documentId: () => { throw Object.assign(new Error('no'), { statusCode: 418 }) } }) }, async () => 'text')
+inEveryHost(t, 'a guard tells of each request that it refuses, once: whose token it was when that is sure', async (t) => {
+  const { app, scope, sessions, keys, clock, events, refused } = await recordedHost(t)
+  const guard = scope.documentSessions.require
+  scope.get('/cookie/:id', { onRequest: guard('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
+  scope.post('/cookie/:id', { onRequest: guard('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
+  scope.get('/elsewhere/:id', { onRequest: guard('read', { param: 'id', onRefused: (_error, _request, reply) => reply.redirect('/login') }) }, async () => 'text')
+  scope.get('/thrown/:id', { onRequest: guard('read', { param: 'id', onRefused: (error) => { throw error } }) }, async () => 'text')
+  scope.get('/falling/:id', { onRequest: guard('read', { documentId: () => { throw Object.assign(new Error('no'), { statusCode: 418 }) } }) }, async () => 'text')
 
   const issue = (more: object = {}) => sessions.issue({ subject: 'jane', documents: [{ id: 'a', permissions: ['read'] }], credential: { id: 'key', owner: 'acme' }, ...more })
   const [good, ended, revoked, early, bound] = await Promise.all([issue(), issue({ expiresIn: 1 }), issue(), issue({ notBefore: SECONDS + 60 }), issue({ allowedOrigins: ['https://app.example'] })])
@@ -126,7 +127,7 @@ t.test('a guard tells of each request that it refuses, once: whose token it was 
   t.strictSame(events(), [], 'what the host throws by itself is no refusal of ours')
 })
 
-t.test('the routes tell of each request that they refuse, once: whose key it was when the secret was right', async (t) => {
+inEveryHost(t, 'the routes tell of each request that they refuse, once: whose key it was when the secret was right', async (t) => {
   const host = await recordedHost(t, { apiKey: { owner: 'acme', documents: ['a'] } })
   const { app, create, revoke, registry, secret, id, events, refused } = host
   const { secret: disabled, record } = await registry.create()
@@ -158,7 +159,7 @@ t.test('the routes tell of each request that they refuse, once: whose key it was
   }
 })
 
-t.test('one request too many is limited, and then refused as everything that is refused', async (t) => {
+inEveryHost(t, 'one request too many is limited, and then refused as everything that is refused', async (t) => {
   const { app, create, read, id, sessions, events, origin, refused } = await recordedHost(t, {
     apiKey: { owner: 'acme' },
     flow: { limits: { address: { max: 3 }, credential: { max: 1 } } }
@@ -179,7 +180,7 @@ t.test('one request too many is limited, and then refused as everything that is 
   t.strictSame(events().map(([name]) => name), ['issued', 'verified'], 'routes of the host are not limited')
 })
 
-t.test('sixteen subscribers of one network meet the limit of the network', async (t) => {
+inEveryHost(t, 'sixteen subscribers of one network meet the limit of the network', async (t) => {
   const { app, events, origin, refused } = await recordedHost(t, { flow: { limits: { address: { max: 1 } } } })
   const ask = (subscriber: number) => app.inject({ method: 'POST', url: '/viewer/sessions', remoteAddress: `2001:db8:1:${subscriber.toString(16)}::1` })
   for (let subscriber = 0; subscriber < 16; subscriber++) t.equal((await ask(subscriber)).statusCode, 401)
@@ -189,7 +190,7 @@ t.test('sixteen subscribers of one network meet the limit of the network', async
   t.strictSame(events(), [['limited', { ...ABOUT, ...origin(CREATE, address), policy: 'network' }], refused(CREATE, 'FDT_RATE_LIMITED', 429, {}, address)])
 })
 
-t.test('who guesses is locked out: told once for each lock', async (t) => {
+inEveryHost(t, 'who guesses is locked out: told once for each lock', async (t) => {
   const { app, registry, events, origin, refused, clock } = await recordedHost(t, { flow: { limits: { failures: { max: 2, timeWindow: 60_000 } } } })
   const { record: { id }, secret } = await registry.create({ owner: 'acme' })
   await registry.disable(id)
@@ -214,7 +215,7 @@ t.test('who guesses is locked out: told once for each lock', async (t) => {
   t.match(events(), [['locked', { until: NOW + 120_000 }], ['refused']], 'another lock, when the first is over')
 })
 
-t.test('of those who guess at the same time one brings the lock about, and it is told once', async (t) => {
+inEveryHost(t, 'of those who guess at the same time one brings the lock about, and it is told once', async (t) => {
   const { app, registry, events } = await recordedHost(t, { flow: { limits: { failures: { max: 2 } } } })
   const { record: { id }, secret } = await registry.create()
   await registry.disable(id)
@@ -225,7 +226,7 @@ t.test('of those who guess at the same time one brings the lock about, and it is
   t.ok(told.filter(([, event]) => 'code' in event && event.code === 'FDT_LOCKED').length > 1, 'more than one of them came to the lock')
 })
 
-t.test('an outage is refused with 503, by the routes and by a guard', async (t) => {
+inEveryHost(t, 'an outage is refused with 503, by the routes and by a guard', async (t) => {
   const { store, fault } = faultyStore(createMemoryStore({ now: () => NOW }))
   const { create, read, sessions, events, refused } = await recordedHost(t, { store })
   const { token } = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }], subject: 'jane' })
@@ -282,7 +283,7 @@ t.test('a broker tells as whom it refuses and limits; what it has issued is the 
   ])
 })
 
-t.test('no listener can widen what a guard lets pass', async (t) => {
+inEveryHost(t, 'no listener can widen what a guard lets pass', async (t) => {
   const { read, sessions } = await recordedHost(t)
   const kept: unknown[] = []
   t.teardown(onEvent('verified', ({ permissions }) => {

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import auth, { type FastifyAuthFunction } from '@fastify/auth'
 import t from 'tap'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { type RingKey } from '../../../lib/keys/key-ring.ts'
@@ -171,7 +172,7 @@ inEveryHost(t, 'refuses a request', async (t) => {
   }
 })
 
-t.test('a token of 1 MB is refused fast (T8)', async (t) => {
+inEveryHost(t, 'a token of 1 MB is refused fast (T8)', async (t) => {
   const { sessions } = await sessionHost(t)
   const { token } = await sessions.issue({ documents: [] })
   const [header, payload, signature] = token.split('.') as [string, string, string]
@@ -429,6 +430,23 @@ inEveryHost(t, 'origins', async (t) => {
     t.strictSame(refusal(reply), { status: 403, code: 'FDT_ORIGIN_NOT_ALLOWED', challenge: 'Bearer error="insufficient_scope"', cache: 'no-store', complete: true }, JSON.stringify(headers))
     t.notMatch(reply.body, PHRASES)
   }
+})
+
+inEveryHost(t, 'beside another guard, by @fastify/auth, it leaves nothing behind', async (t) => {
+  const { app, scope, sessions } = await sessionHost(t)
+  if (!scope.hasDecorator('auth')) await scope.register(auth)
+  // Typed for hooks without `done`, which it gives all the same.
+  const guard = sessions.require('read', { anyDocument: true, onRefused: (error) => { throw error } }) as FastifyAuthFunction
+  const other: FastifyAuthFunction = async ({ headers }) => { if (headers['x-other'] !== 'yes') throw Object.assign(new Error('not you'), { statusCode: 403 }) }
+  scope.get('/either', { onRequest: scope.auth([guard, other]) }, async ({ documentSession }) => ({ session: documentSession?.jti ?? null }))
+
+  const reply = await app.inject({ url: '/either', headers: { 'x-other': 'yes' } })
+  t.strictSame([reply.statusCode, reply.json()], [200, { session: null }])
+  for (const header of ['www-authenticate', 'retry-after']) t.notOk(header in reply.headers, header)
+  t.not(reply.headers['cache-control'], 'no-store')
+  const { jti, token } = await sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+  t.strictSame((await app.inject({ url: '/either', headers: { authorization: `Bearer ${token}` } })).json(), { session: jti })
+  t.not((await app.inject('/either')).statusCode, 200)
 })
 
 inEveryHost(t, 'onRefused', async (t) => {

@@ -224,7 +224,7 @@ inEveryHost(t, 'keys that nobody has do not lift the limit (T29)', async (t) => 
   t.equal((await app.inject({ method: 'POST', url: PATH, remoteAddress: '192.0.2.1' })).statusCode, 401, 'somebody else is served')
 })
 
-t.test('nor do ten thousand of them', async (t) => {
+inEveryHost(t, 'nor do ten thousand of them', async (t) => {
   const { app } = await limitedHost(t, { address: { max: 5000 }, failures: false })
   t.strictSame(await rotate(app, 10_000), { 401: 5000, 429: 5000 })
 })
@@ -321,7 +321,7 @@ inEveryHost(t, 'an outage is 503 at every stage, and ends (T36)', async (t) => {
   }
 })
 
-t.test('who waits for a store that never answers is told so by the host\'s own time-out, and nobody else waits', async (t) => {
+inEveryHost(t, 'who waits for a store that never answers is told so by the host\'s own time-out, and nobody else waits', async (t) => {
   const store = createMemoryStore({ now: () => NOW })
   let isStuck = true
   const wrapped = new Proxy(store, { get: (target, name) => name === 'increment' && isStuck ? () => new Promise(() => {}) : Reflect.get(target, name).bind(target) })
@@ -369,7 +369,7 @@ t.test('the host\'s limiter, and its header fields, are left alone', async (t) =
   t.match((await draft.create({})).headers, { 'ratelimit-limit': '9', 'ratelimit-remaining': '8', ratelimit: '"address";r=599;t=60' })
 })
 
-t.test('what a host gives all routes for its own limiter does not change ours', async (t) => {
+inEveryHost(t, 'what a host gives all routes for its own limiter does not change ours', async (t) => {
   for (const given of [false, { max: 100 }, { max: 100, keyGenerator: () => 'all' }, { groupId: 'all' }, { allowList: () => true }, { hook: 'preHandler' }, { errorResponseBuilder: () => new Error('mine') }]) {
     for (const withLimiter of [false, true]) {
       const host = await limitedHost(t, { address: { max: 2 }, credential: { max: 1 } }, {
@@ -386,7 +386,7 @@ t.test('what a host gives all routes for its own limiter does not change ours', 
   }
 })
 
-t.test('behind proxies that the host trusts', async (t) => {
+inEveryHost(t, 'behind proxies that the host trusts', async (t) => {
   const { app } = await limitedHost(t, { address: { max: 2 } }, { server: { trustProxy: ['127.0.0.1', '10.0.0.0/8'] } })
   const from = async (remoteAddress: string, forwarded: string) => (await app.inject({ method: 'POST', url: PATH, remoteAddress, headers: { 'x-forwarded-for': forwarded } })).statusCode
   t.strictSame([await from('127.0.0.1', '192.0.2.1'), await from('10.1.2.3', '192.0.2.1'), await from('127.0.0.1', '203.0.113.9, 192.0.2.1'), await from('127.0.0.1', '192.0.2.2')], [401, 401, 429, 401])
