@@ -85,7 +85,8 @@ inEveryHost(t, 'limits of a key', async (t) => {
   const { create } = await sessionHost(t, { apiKey: { owner: 'acme', documents: ['a', 'b'], permissions: ['read', 'write'], maxLifetime: 600 } })
   const cases = [
     { name: 'another document', body: { allowed_documents: [{ document_id: 'a' }, { document_id: 'c' }] }, status: 403, code: 'FDT_CREDENTIAL_LIMIT', challenge: 'Bearer error="insufficient_scope"', message: 'body/allowed_documents/1/document_id' },
-    { name: 'another permission', body: { allowed_documents: [{ document_id: 'a', permissions: ['read', 'download'] }] }, status: 403, code: 'FDT_CREDENTIAL_LIMIT', challenge: 'Bearer error="insufficient_scope"', message: 'body/allowed_documents/0/document_permissions/1' },
+    { name: 'another permission', body: { allowed_documents: [{ document_id: 'a', permissions: ['read', 'download'] }] }, status: 403, code: 'FDT_CREDENTIAL_LIMIT', challenge: 'Bearer error="insufficient_scope"', message: 'body/allowed_documents/0/permissions/1' },
+    { name: 'another permission by its other name', body: { allowed_documents: [{ document_id: 'a', document_permissions: ['download'] }] }, status: 403, code: 'FDT_CREDENTIAL_LIMIT', challenge: 'Bearer error="insufficient_scope"', message: 'body/allowed_documents/0/document_permissions/0' },
     { name: 'a longer life', body: { exp: SECONDS + 601 }, status: 400, code: 'FDT_LIFETIME_TOO_LONG', challenge: undefined, message: '600' }
   ]
   for (const { name, body, status, code, challenge, message } of cases) {
