@@ -6,6 +6,7 @@ import ts from 'typescript'
 import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
 import { BROKER_OPTION_NAMES } from '../lib/tokens/session-broker.ts'
 import * as errors from '../lib/errors.ts'
+import { resolveMachineLimits, resolveUserLimits } from '../plugins/shared/limits.ts'
 import { EVENT_NAMES } from '../lib/events.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -35,6 +36,12 @@ t.test('every option of the broker is in its table', async (t) => {
   const [, section = ''] = /^## Session broker$(.*?)^## /ms.exec(readme) ?? []
   const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
   t.strictSame(documented.sort(), [...BROKER_OPTION_NAMES, 'authorize', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'store', 'security', 'prefix', 'routes', 'broker'].sort())
+})
+
+t.test('the limits are documented with their defaults', async (t) => {
+  for (const limits of [resolveMachineLimits(undefined), resolveUserLimits(undefined)]) {
+    for (const [name, limit] of Object.entries(limits)) t.ok(readme.includes(`| \`limits.${name}\` | \`{ max: ${limit?.max}, timeWindow: ${limit?.timeWindow} }\` |`), `${name}: ${limit?.max}`)
+  }
 })
 
 t.test('every event is in its table', async (t) => {
