@@ -1,5 +1,6 @@
-import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
+import { digest } from '../digest.ts'
 import { InvalidOptionError } from '../errors.ts'
 
 /** `key`: an API key. `client`: the secret of an OAuth client. */
@@ -61,7 +62,7 @@ export function parseSecret (text: string): SecretParts | undefined {
  * Right for long random secrets. Wrong for anything that a human chose, which can be guessed from it.
  */
 export function digestSecret (text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return digest(text)
 }
 
 /**

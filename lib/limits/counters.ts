@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest } from '../digest.ts'
 import { orOutage } from '../stores/outage.ts'
 import { type TokenStore } from '../stores/token-store.ts'
 import { type Bucket } from './address.ts'
@@ -59,9 +59,4 @@ export function createCounters ({ store, prefix, now }: CountersOptions): Counte
 export function tightest (usages: readonly Usage[]): Usage | undefined {
   return usages.toSorted((one, other) =>
     Number(other.isExceeded) - Number(one.isExceeded) || one.remaining - other.remaining || other.resetsIn - one.resetsIn)[0]
-}
-
-/** What comes from outside enters a store as a digest. */
-export function digest (key: string): string {
-  return createHash('sha256').update(key).digest('base64url')
 }

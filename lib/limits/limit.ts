@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
+import { checkNames } from '../options.ts'
 import { MAX_TTL } from '../stores/token-store.ts'
 
 /** How many in what time. The time begins with the first one, and then anew. */
@@ -22,9 +23,8 @@ export function isLimit (value: unknown): value is Limit {
 export function resolveLimit (option: string, limit: Partial<Limit> | false | undefined, fallback: Limit): Limit | undefined {
   if (limit === false) return undefined
   if (limit !== undefined && !isObject(limit)) throw new InvalidOptionError(option, 'must be { max?, timeWindow? } or false')
-  const { max = fallback.max, timeWindow = fallback.timeWindow, ...unknown } = limit ?? {}
-  const [misspelt] = Object.keys(unknown)
-  if (misspelt !== undefined) throw new InvalidOptionError(`${option}.${misspelt}`, 'there is no such option')
+  const { max = fallback.max, timeWindow = fallback.timeWindow } = limit ?? {}
+  checkNames(limit ?? {}, ['max', 'timeWindow'], option)
   if (!isCount(max)) throw new InvalidOptionError(`${option}.max`, 'must be a whole number of at least 1')
   if (!isWindow(timeWindow)) throw new InvalidOptionError(`${option}.timeWindow`, 'must be a whole number of milliseconds, at least 1, at most ten years')
   return { max, timeWindow }
@@ -33,8 +33,7 @@ export function resolveLimit (option: string, limit: Partial<Limit> | false | un
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless `limits` has no other members than `known`. */
 export function checkLimits (limits: object | undefined, known: readonly string[]): void {
   if (limits !== undefined && !isObject(limits)) throw new InvalidOptionError('limits', `must be { ${known.join('?, ')}? }`)
-  const misspelt = Object.keys(limits ?? {}).find((name) => !known.includes(name))
-  if (misspelt !== undefined) throw new InvalidOptionError(`limits.${misspelt}`, 'there is no such option')
+  checkNames(limits ?? {}, known, 'limits')
 }
 
 /** A limit may be had 16 times over by a network, and the sum must still be a number. */

@@ -1,8 +1,9 @@
+import { digest } from '../digest.ts'
 import { InvalidCredentialError, LockedError, RateLimitedError } from '../errors.ts'
 import { orOutage } from '../stores/outage.ts'
 import { decodeRecord, encodeRecord } from '../stores/record.ts'
 import { addressBuckets } from './address.ts'
-import { type CountersOptions, createCounters, digest, tightest } from './counters.ts'
+import { type CountersOptions, createCounters, tightest } from './counters.ts'
 import { type Limit } from './limit.ts'
 
 /** Who tries a secret, and from where. */

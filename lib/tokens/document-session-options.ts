@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../errors.ts'
 import { isSameKey } from '../keys/key-material.ts'
 import { type KeyRing } from '../keys/key-ring.ts'
+import { checkClock, checkWhole } from '../options.ts'
 import { NAME_PATTERN } from '../schemas/scalars.ts'
 import { checkStore, type TokenStore } from '../stores/token-store.ts'
 import { isPlainUrl, isServerUrl } from '../urls.ts'
@@ -78,7 +79,7 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
   checkWhole('cacheBytes', cacheBytes, 0, Number.MAX_SAFE_INTEGER)
   if (serverUrl !== undefined && !isServerUrl(serverUrl)) throw new InvalidOptionError('serverUrl', 'must be an http(s) URL without user, query and fragment that ends with a slash')
   if (documentEngineKeys !== undefined) checkDocumentEngineKeys(documentEngineKeys, keys)
-  if (typeof now !== 'function' || !Number.isFinite(now())) throw new InvalidOptionError('now', 'must be a function that returns milliseconds')
+  checkClock(now)
 
   return {
     issuer,
@@ -94,11 +95,6 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
     cacheBytes,
     now
   }
-}
-
-/** @internal Throws unless `value` is a whole number within the bounds: no text, no NaN, no Infinity. */
-export function checkWhole (option: string, value: unknown, least: number, most: number): void {
-  if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > most) throw new InvalidOptionError(option, `must be a whole number from ${least} to ${most}`)
 }
 
 function checkRing (option: string, ring: KeyRing): void {

@@ -264,8 +264,9 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     revokeAll: async (target, { before } = {}) => {
       const time = before === undefined ? now() : before
       if (!Number.isFinite(time) || time < 0 || time > now()) throw new InvalidRequestError('before must be milliseconds since 1970-01-01T00:00:00Z, not in the future')
-      await revocations.revokeAll(checkTarget(target), Math.floor(time))
-      publish('revoked', () => ({ flow: FLOW, name, time: now(), ...checkTarget(target), before: Math.floor(time) }))
+      const [whose, last] = [checkTarget(target), Math.floor(time)]
+      await revocations.revokeAll(whose, last)
+      publish('revoked', () => ({ flow: FLOW, name, time: now(), ...whose, before: last }))
       // So that a session which is issued next is not of the millisecond that ended.
       if (before === undefined) await sleep(2)
     }

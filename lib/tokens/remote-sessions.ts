@@ -1,9 +1,9 @@
-import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { Type } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { InvalidOptionError, UpstreamFailedError, UpstreamTimeoutError } from '../errors.ts'
 import { parseJson } from '../json.ts'
+import { checkNames, checkWhole } from '../options.ts'
 import { isConfidentialUrl } from '../urls.ts'
-import { checkWhole } from './document-session-options.ts'
 
 /** A service that speaks `POST /viewer/sessions`: Nutrient DWS Viewer, or another server of this package. */
 export interface RemoteSessions {
@@ -38,8 +38,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof RemoteSessions>(['url', 'apiK
  */
 export function checkRemoteSessions (remote: RemoteSessions): Required<RemoteSessions> {
   if (typeof remote !== 'object' || remote === null) throw new InvalidOptionError('remote', 'must be { url, apiKey }')
-  const misspelt = Object.keys(remote).find((name) => !OPTIONS.has(name))
-  if (misspelt !== undefined) throw new InvalidOptionError(`remote.${misspelt}`, 'there is no such option')
+  checkNames(remote, OPTIONS, 'remote')
   const { url, apiKey, timeout = 5000, sendSubject = false } = remote
   if (!isConfidentialUrl(url)) throw new InvalidOptionError('remote.url', 'must be an https URL (http on loopback only) without user, query and fragment')
   if (typeof apiKey !== 'string' || !/^[\w.~+/=-]{8,4096}$/.test(apiKey)) throw new InvalidOptionError('remote.apiKey', 'must be an API key: 8 to 4096 of A–Z a–z 0–9 . _ ~ + / = -')

@@ -1,4 +1,5 @@
 import { InvalidOptionError, InvalidRequestError } from '../errors.ts'
+import { checkClock } from '../options.ts'
 import { publish } from '../publish.ts'
 import { isId } from '../schemas/scalars.ts'
 import { type TokenStore } from '../stores/token-store.ts'
@@ -80,7 +81,7 @@ export function createSessionBroker<Permission extends string = DefaultPermissio
   if (typeof options !== 'object' || options === null) throw new InvalidOptionError('options', 'must be an object')
   const { name = 'default', now = Date.now, sessions, remote } = options
   checkName(name)
-  if (typeof now !== 'function' || !Number.isFinite(now())) throw new InvalidOptionError('now', 'must be a function that returns milliseconds')
+  checkClock(now)
   if ((sessions === undefined) === (remote === undefined)) throw new InvalidOptionError('sessions', 'or remote must be given, and just one of them')
 
   if (sessions !== undefined) {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digest } from '../digest.ts'
 
 /** What was verified before, by the token's exact spelling. Holds digests, never a token. Least recently used goes first. */
 export interface VerifiedCache<Verified> {
@@ -45,8 +45,4 @@ export function createVerifiedCache<Verified> (maxBytes: number): VerifiedCache<
       }
     }
   }
-}
-
-function digest (token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
 }

@@ -3,6 +3,7 @@ import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
 import { type TokenHolder } from '../../lib/events.ts'
+import { checkNames } from '../../lib/options.ts'
 import { publish } from '../../lib/publish.ts'
 import { type DocumentSession, type DocumentSessionsCore, refusedSession } from '../../lib/tokens/document-session.ts'
 import { isOrigin } from '../../lib/urls.ts'
@@ -141,9 +142,7 @@ function checkArguments<Permission extends string, Request> (sessions: DocumentS
   const vocabulary = sessions.settings.permissions
   if (permissions.length === 0 || !permissions.every((permission) => vocabulary.includes(permission))) throw new InvalidOptionError('require', `takes at least one permission, of ${vocabulary.join(', ')}`)
 
-  for (const option of Object.keys(options)) {
-    if (!OPTIONS.has(option)) throw new InvalidOptionError(option, 'there is no such option')
-  }
+  checkNames(options, OPTIONS)
   const { param, documentId, anyDocument, header, cookie, trustedOrigins, onRefused } = options
   if ([param, documentId, anyDocument].filter((resolver) => resolver !== undefined).length !== 1) throw new InvalidOptionError('require', 'takes just one of param, documentId and anyDocument')
   if (param !== undefined && (typeof param !== 'string' || param === '')) throw new InvalidOptionError('param', 'must be the name of a parameter of the path')

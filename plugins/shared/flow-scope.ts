@@ -1,4 +1,4 @@
-import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifySchema } from 'fastify'
+import { type FastifyError, type FastifyInstance, type FastifyRequest, type FastifySchema } from 'fastify'
 import { MethodNotAllowedError } from '../../lib/errors.ts'
 import { type FlowName } from '../../lib/events.ts'
 import { parseJson } from '../../lib/json.ts'
@@ -67,11 +67,6 @@ function serialize (value: unknown): string {
   if (!(value instanceof Error)) return JSON.stringify(value)
   const { statusCode, code, error, message } = value as FastifyError & { error: string }
   return JSON.stringify({ statusCode, code, error, message })
-}
-
-/** Answers with JSON as the contract has it: as text, which no `preSerialization` hook of the host's wraps. */
-export function sendJson (reply: FastifyReply, body: object): FastifyReply {
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(body))
 }
 
 /** What generators of OpenAPI read from a route's schema, beside what Fastify itself does. */

@@ -3,6 +3,7 @@ import { type FastifyReply, type FastifyRequest } from 'fastify'
 import { type TokenHolder } from '../../lib/events.ts'
 import { publish } from '../../lib/publish.ts'
 import { type FlowInstance, originOf } from './flow-instance.ts'
+import { sendJson } from './json-reply.ts'
 
 /** An error of this package or of Fastify: it has a code, and its message is fit for a stranger. */
 export interface CodedError extends Error {
@@ -73,9 +74,7 @@ export function sendRefusal (error: CodedError, reply: FastifyReply, bodyOf: (er
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   if (allow !== undefined) reply.header('allow', allow)
-
-  // As text, so that a response schema of the host's route cannot take members away.
-  return reply.type('application/json; charset=utf-8').send(JSON.stringify(bodyOf(error)))
+  return sendJson(reply, bodyOf(error))
 }
 
 function toFastifyBody (error: CodedError): object {

@@ -1,5 +1,6 @@
 import { type FastifyInstance } from 'fastify'
 import { AlreadyRegisteredError, InvalidOptionError } from '../../lib/errors.ts'
+import { checkNames } from '../../lib/options.ts'
 
 /** Per flow: scopes that lie around one where it is registered. */
 const around = new Map<string, WeakSet<object>>()
@@ -29,13 +30,11 @@ export function claimScope (fastify: FastifyInstance, decorator: string, name: s
 }
 
 /** What Fastify itself may put into, or read from, a plugin's options. */
-const FASTIFY_OPTIONS: ReadonlySet<string> = new Set(['prefix', 'logLevel', 'logSerializers'])
+const FASTIFY_OPTIONS = ['prefix', 'logLevel', 'logSerializers']
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option that does not exist, such as a misspelt one. */
 export function refuseUnknownOptions (options: object, known: ReadonlySet<string>): void {
-  for (const option of Object.keys(options)) {
-    if (!known.has(option) && !FASTIFY_OPTIONS.has(option)) throw new InvalidOptionError(option, 'there is no such option')
-  }
+  checkNames(options, [...known, ...FASTIFY_OPTIONS])
 }
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option of `idle` that is given. */

@@ -1,13 +1,10 @@
 /** T34: the example server as its users run it. Whatever it writes anywhere is searched for whatever it was told in confidence. */
-import { once } from 'node:events'
 import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { createSecret } from '../../lib/credentials/index.ts'
 import { openLmdbStore } from '../../lib/stores/lmdb.ts'
-import { call, type CallOptions, issue } from '../support/example-client.ts'
+import { call, type CallOptions, issue, sendRaw } from '../support/example-client.ts'
 import { CLI, firstKey, run, startServer } from '../support/example-server.ts'
 import { findLeaks, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
 
@@ -18,15 +15,6 @@ function dataPlaces (dataDir: string): Place[] {
   return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
     .filter((name) => !['first-start.txt', 'key-encryption-key'].includes(name) && statSync(join(dataDir, name)).isFile())
     .map((name) => ({ name: `file ${name}`, text: readFileSync(join(dataDir, name)).toString() }))
-}
-
-/** Sends bytes as they are, and returns what comes back. */
-async function sendRaw (url: string, bytes: string): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  await once(socket, 'connect')
-  socket.end(bytes)
-  return await text(socket)
 }
 
 /** A command on the data folder, and what it wrote. */

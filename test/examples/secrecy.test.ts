@@ -1,32 +1,9 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { call, type CallOptions, claimsOf, issue } from '../support/example-client.ts'
+import { call, type CallOptions, claimsOf, issue, sendRaw } from '../support/example-client.ts'
 import { apiKeys, firstKey, startServer } from '../support/example-server.ts'
-
-/** T34: a secret as it may turn up in a text that somebody put together. */
-function spellings (secret: string): string[] {
-  const bytes = Buffer.from(secret)
-  const percent = [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
-  // In the middle of more, base64 has three ways to write the same bytes, of which the edges depend on the neighbours.
-  const base64 = [0, 1, 2].flatMap((before) => (['base64', 'base64url'] as const).map((encoding) => {
-    return Buffer.concat([Buffer.alloc(before), bytes]).toString(encoding).replace(/=+$/, '').slice(before === 0 ? 0 : 4, -2)
-  }))
-  const numbers = [...bytes].join()
-  return [...new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), percent, percent.toUpperCase(), bytes.toString('hex'), numbers, ...base64])]
-}
-
-/** Sends bytes as they are, and returns what comes back. */
-async function sendRaw (url: string, bytes: string): Promise<string> {
-  const { hostname, port } = new URL(url)
-  const socket = connect(Number(port), hostname)
-  await once(socket, 'connect')
-  socket.end(bytes)
-  return await text(socket)
-}
+import { spellings } from '../support/secrecy-net.ts'
 
 t.test('no secret in what it writes or in what it refuses', async (t) => {
   const server = await startServer(t, { env: { LOG_LEVEL: 'trace', CORS_ORIGINS: 'https://app.example', TRUST_PROXY: '127.0.0.1' } })
@@ -103,7 +80,7 @@ t.test('no secret in what it writes or in what it refuses', async (t) => {
   const log = [...server.output().split('\n').entries()].map(([index, text]) => ({ what: `line ${index} of the log`, text }))
   for (const [name, secret] of Object.entries(secrets)) {
     const found = [...log, ...refused].flatMap(({ what, text }) => {
-      return spellings(secret).filter((spelling) => text.includes(spelling)).map((spelling) => `${what}: ${text.slice(Math.max(0, text.indexOf(spelling) - 60), text.indexOf(spelling) + 20)}`)
+      return [...spellings(secret).values()].filter((spelling) => text.includes(spelling)).map((spelling) => `${what}: ${text.slice(Math.max(0, text.indexOf(spelling) - 60), text.indexOf(spelling) + 20)}`)
     })
     t.strictSame(found.slice(0, 3), [], name)
   }

@@ -1,4 +1,7 @@
 /** A client of the example server. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text as readText } from 'node:stream/consumers'
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -34,6 +37,15 @@ export async function call (url: string, { method = 'GET', headers = {}, bearer,
   const text = bytes.toString()
   const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true
   return { status: reply.status, headers: reply.headers, bytes, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
+}
+
+/** Sends bytes as they are, and returns what comes back. */
+export async function sendRaw (url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  socket.end(bytes)
+  return await readText(socket)
 }
 
 /** Permissions by document. */

@@ -43,7 +43,7 @@ const bad: Array<[name: string, value: unknown, code: string]> = [
   ['nothing in it', {}, 'FDT_INVALID_REQUEST'],
   ['a list', documents, 'FDT_INVALID_REQUEST'],
   ['no subject', { documents }, 'FDT_INVALID_REQUEST'],
-  ...[null, '', 1, ['ada'], { id: 'ada' }, 'x'.repeat(513), '\ud800', new String('ada')].map((value): [string, unknown, string] => [`subject ${JSON.stringify(value).slice(0, 20)}`, { subject: value, documents }, 'FDT_INVALID_REQUEST']), // eslint-disable-line no-new-wrappers
+  ...[null, '', 1, ['ada'], { id: 'ada' }, 'x'.repeat(513), '\ud800', new String('ada')].map((value): [string, unknown, string] => [`subject ${JSON.stringify(value).slice(0, 20)}`, { subject: value, documents }, 'FDT_INVALID_REQUEST']), // eslint-disable-line no-new-wrappers -- the case
   ['no documents', { subject }, 'FDT_INVALID_REQUEST'],
   ['empty documents', { subject, documents: [] }, 'FDT_INVALID_REQUEST'],
   ...[null, 'a', { 0: 'a', length: 1 }, new Set(documents)].map((value): [string, unknown, string] => [`documents ${String(value)}`, { subject, documents: value }, 'FDT_INVALID_REQUEST']),
