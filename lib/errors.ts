@@ -132,6 +132,26 @@ export const UpstreamFailedError = createError('FDT_UPSTREAM_FAILED', 'The sessi
 /** The remote session service did not answer in time. */
 export const UpstreamTimeoutError = createError('FDT_UPSTREAM_TIMEOUT', 'The session service did not answer in time', 504)
 
+// ---- editors ------------------------------------------------------------------------------
+
+/** A config, a parameter of a method or of a request cannot be signed. The message names the member, never its value. */
+export const InvalidEditorPayloadError = createError('FDT_INVALID_EDITOR_PAYLOAD', '%s', 400)
+
+/** The host has no secrets for this tenant. */
+export const UnknownTenantError = createError('FDT_UNKNOWN_TENANT', 'There is no such tenant', 403)
+
+/** The host's `authorize` signs no such method. */
+export const UnknownMethodError = createError('FDT_UNKNOWN_METHOD', 'There is no such method', 404)
+
+/** A callback does not come from the document server, or is not about this document. The log says which place was looked at, and what was wrong there. */
+export const CallbackRefusedError = createError('FDT_CALLBACK_REFUSED', 'The callback is refused', 403)
+
+/** The host's function that is called with callbacks has thrown. The document server sends the callback again. */
+export const CallbackFailedError = createError('FDT_CALLBACK_FAILED', 'The callback could not be processed', 500)
+
+/** The token is good, and signed for another URL than the one that is asked for. */
+export const DownloadNotAllowedError = createError('FDT_DOWNLOAD_NOT_ALLOWED', 'The token is for another URL', 403)
+
 // ---- guards -------------------------------------------------------------------------------
 
 /** The request carries no session token. The message is what the vendor's SDK looks for. */

@@ -11,7 +11,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { InvalidOptionError } from './errors.ts'
 
 /** The flows of the package. */
-export type FlowName = 'session-issuance' | 'session-broker'
+export type FlowName = 'session-issuance' | 'session-broker' | 'config-signing'
 
 /** What every event of a flow says. In all events, a member that is not known is absent. */
 export interface EventBase {
