@@ -106,9 +106,10 @@ t.test('sessions and the documents that they are about', async (t) => {
 
   await t.test('annotations that are none', async (t) => {
     const token = await issue(url, key, { letter: ['read', 'write'] })
-    for (const [body, status] of [['', 400], ['{', 400], ['[]', 400], ['{}', 400], [{ annotations: [], x: 1 }, 400], [{ annotations: ['text'] }, 400], [{ annotations: [{ text: 'x'.repeat(300_000) }] }, 413]] as const) {
+    for (const [body, status] of [['', 400], ['{', 400], ['[]', 400], ['{}', 400], [{ annotations: [], x: 1 }, 400], [{ annotations: ['text'] }, 400]] as const) {
       t.equal((await put(token, 'letter', body)).status, status)
     }
+    t.equal((await call(`${url}/documents/letter/annotations`, { method: 'PUT', bearer: token, announced: 300_000 })).status, 413)
     t.match(await read(url, token, 'letter/annotations'), { body: { annotations: [] } })
   })
 

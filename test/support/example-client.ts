@@ -1,5 +1,6 @@
 /** A client of the example server. */
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
 
@@ -20,9 +21,16 @@ export interface CallOptions {
   bearer?: string
   /** Sent as JSON; a string as it is. */
   body?: unknown
+  /**
+   * Bytes of a JSON body that is announced and never sent, which is enough to be told that it is too large. Who sends
+   * it may be cut off before the answer is read.
+   */
+  announced?: number
 }
 
-export async function call (url: string, { method = 'GET', headers = {}, bearer, body }: CallOptions = {}): Promise<Answer> {
+export async function call (url: string, options: CallOptions = {}): Promise<Answer> {
+  const { method = 'GET', headers = {}, bearer, body, announced } = options
+  if (announced !== undefined) return await announce(url, announced, options)
   const reply = await fetch(url, {
     method,
     redirect: 'manual',
@@ -37,6 +45,18 @@ export async function call (url: string, { method = 'GET', headers = {}, bearer,
   const text = bytes.toString()
   const isJson = reply.headers.get('content-type')?.startsWith('application/json') === true
   return { status: reply.status, headers: reply.headers, bytes, text, body: isJson && text !== '' ? JSON.parse(text) : undefined }
+}
+
+async function announce (url: string, length: number, { method = 'POST', headers = {}, bearer }: CallOptions): Promise<Answer> {
+  const sent = request(url, {
+    method,
+    headers: { 'content-type': 'application/json', 'content-length': length, ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }), ...headers }
+  })
+  sent.flushHeaders()
+  const [reply] = await once(sent, 'response')
+  const text = await readText(reply)
+  sent.destroy()
+  return { status: reply.statusCode, headers: new Headers(reply.headers), bytes: Buffer.from(text), text, body: JSON.parse(text) }
 }
 
 /** Sends bytes as they are, and returns what comes back. */
