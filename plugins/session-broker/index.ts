@@ -20,7 +20,8 @@ export type { Authorization, BrokeredSession, LocalUpstream, RemoteUpstream, Ses
 // With it comes the type of `config.docTokens`.
 export type { RouteOwner } from '../shared/flow-scope.ts'
 export type { UserLimits } from '../shared/limits.ts'
-export type { BrokerRoutesOptions, LoginHook, NoBrokerRoutesOptions, ReadyBroker, SessionBrokerPluginOptions } from './options.ts'
+export type { LoginHook, UserRoutesOptions } from '../shared/user-routes.ts'
+export type { BrokerRoutesOptions, NoBrokerRoutesOptions, ReadyBroker, SessionBrokerPluginOptions } from './options.ts'
 
 declare module 'fastify' {
   interface FastifyInstance { sessionBroker: SessionBroker<HostPermission> }

@@ -1,15 +1,13 @@
-import { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { ForeignOriginError, DocumentNotAllowedError, InvalidAuthorizationError, InvalidRequestError } from '../../lib/errors.ts'
+import { DocumentNotAllowedError, InvalidAuthorizationError, InvalidRequestError } from '../../lib/errors.ts'
 import { type BrokerBody, BrokerBodySchema, brokerReplies } from '../../lib/schemas/session-broker.ts'
 import { type Authorization, type BrokeredSession, type SessionBroker } from '../../lib/tokens/session-broker.ts'
 import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope.ts'
 import { sendJson } from '../shared/json-reply.ts'
-import { limitByUser } from '../shared/limiter.ts'
 import { declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type CodedError, isRefusal, messageOf } from '../shared/refusals.ts'
-import { isFromTrustedPage, mayBeBrowser } from '../shared/same-origin.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
-import { type LoginHook, type ResolvedBrokerRoutes } from './options.ts'
+import { admitUsers, askHost } from '../shared/user-routes.ts'
+import { type ResolvedBrokerRoutes } from './options.ts'
 
 const OWNER = { flow: 'session-broker', caller: 'user' } as const
 const PATH = '/api/create-session'
@@ -18,18 +16,15 @@ const PATH = '/api/create-session'
 const BODY_LIMIT = 8 * 1024
 
 /** @internal */
-export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroker<string> }> = async (fastify, { broker, store, authorize, hooks, trusted, limits, limitKey, security }) => {
+export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroker<string> }> = async (fastify, { broker, authorize, ...users }) => {
+  const { store, limits, security } = users
   const { name, now } = broker.settings
   const instance = { flow: OWNER.flow, name, store, now }
   await prepareScope(fastify, instance, { limit: limits.address, bodyOf: toBrokerBody })
   refuseOtherMethods(fastify, PATH, OWNER, ['POST'])
 
   await fastify.register(async (scope: typeof fastify) => {
-    runBehindLimiter(scope, hooks)
-    scope.addHook('preParsing', async ({ headers }) => {
-      if (mayBeBrowser(headers) && !isFromTrustedPage(headers, trusted)) throw new ForeignOriginError()
-    })
-    if (limitKey !== undefined) await limitByUser(scope, instance, limits.user, limitKey)
+    await admitUsers(scope, instance, users)
 
     scope.post(PATH, {
       config: { docTokens: OWNER, swaggerTransform: declareSecuritySchemes },
@@ -51,7 +46,7 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
     }, async (request, reply) => {
       // A hook of the host's may have refused: behind an async one Fastify goes on when the client hangs up.
       if (reply.raw.destroyed) return reply
-      const authorization = await ask(authorize, request)
+      const authorization = await askHost(() => authorize(request, { documentId: request.body.documentId }))
       if (authorization === null || authorization === undefined) throw new DocumentNotAllowedError()
       const { token } = await create(broker, authorization)
       return sendJson(reply, { success: true, sessionToken: token })
@@ -59,26 +54,10 @@ export const routes: TypeBoxPlugin<ResolvedBrokerRoutes & { broker: SessionBroke
   })
 }
 
-/** What the host throws is for its own handler. What is no error would be taken for the answer there. */
-async function ask (authorize: ResolvedBrokerRoutes['authorize'], request: FastifyRequest<{ Body: BrokerBody }>): Promise<Authorization<string> | null> {
-  try {
-    return await authorize(request, { documentId: request.body.documentId })
-  } catch (error) {
-    throw error instanceof Error ? error : new InvalidAuthorizationError({ cause: error })
-  }
-}
-
 /** What is wrong with an authorization is the host's mistake, and none of the browser's. */
 async function create (broker: SessionBroker<string>, authorization: Authorization<string>): Promise<BrokeredSession> {
   return await broker.create(authorization).catch((error) => {
     throw isRefusal(error) && error.statusCode < 500 ? new InvalidAuthorizationError({ cause: error }) : error
-  })
-}
-
-/** Hooks of a route run in the order in which `onRoute` hooks put them there: those of the host behind the limiter. */
-function runBehindLimiter (scope: FastifyInstance, hooks: readonly LoginHook[]): void {
-  scope.addHook('onRoute', (route) => {
-    route.onRequest = [route.onRequest, ...hooks].flat().filter((hook) => hook !== undefined)
   })
 }
 
