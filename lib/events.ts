@@ -45,10 +45,12 @@ export interface RequestOrigin {
 
 /** A token was issued, by a route or in code; told before it is handed out. One for a Document Engine or of a remote service has no `id`. */
 export interface IssuedEvent extends EventBase, TokenHolder {
-  /** What it opens, and how far. */
+  /** What it opens, and how far. Empty for an editor's token: who knows the key of a document opens it, so events do not tell. */
   readonly documents: ReadonlyArray<{ readonly id: string, readonly permissions: readonly string[] }>
-  /** When it ends, in seconds since the Unix epoch. */
-  readonly expiresAt: number
+  /** When it ends, in seconds since the Unix epoch. Absent where it has no end. */
+  readonly expiresAt?: number | undefined
+  /** What an editor's token is for: `config`, the name of a method, or that of a service. */
+  readonly purpose?: string | undefined
 }
 
 /** A guard let a request pass; two guards on a route tell it twice. What is then answered is not known here. `verify` in code tells nothing. */

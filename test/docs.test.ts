@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
 import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
+import { EDITOR_OPTION_NAMES } from '../lib/tokens/editor/options.ts'
 import { BROKER_OPTION_NAMES } from '../lib/tokens/session-broker.ts'
 import * as errors from '../lib/errors.ts'
 import { resolveMachineLimits, resolveUserLimits } from '../plugins/shared/limits.ts'
@@ -36,6 +37,12 @@ t.test('every option of the broker is in its table', async (t) => {
   const [, section = ''] = /^## Session broker$(.*?)^## /ms.exec(readme) ?? []
   const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
   t.strictSame(documented.sort(), [...BROKER_OPTION_NAMES, 'authorize', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'store', 'security', 'prefix', 'routes', 'broker'].sort())
+})
+
+t.test('every option of the editor is in its table', async (t) => {
+  const [, section = ''] = /^### Options of the editor$(.*?)^### /ms.exec(readme) ?? []
+  const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
+  t.strictSame(documented.sort(), [...EDITOR_OPTION_NAMES, 'authorize', 'tenant', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'security', 'prefix', 'routes', 'signatures'].sort())
 })
 
 t.test('the limits are documented with their defaults', async (t) => {

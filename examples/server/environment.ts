@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
+import { createEditorSignatures } from 'fastify-doc-tokens/config-signing'
 import { parseSecret } from 'fastify-doc-tokens/credentials'
 import { type NamedKey, parseNamedKey } from 'fastify-doc-tokens/keys'
 import { packageRoot } from './package-root.ts'
@@ -26,6 +27,14 @@ export interface Environment {
   keyEncryptionKeys?: NamedKey[]
   /** A known API key, kept in memory only. Absent: one is made at the first start. */
   demoApiKey?: string
+  /** What the editor is given is signed with it. Absent: one is made in the data folder. */
+  editorSecret?: string
+  /** What the document server sends is signed with it. Absent: it is the same one. */
+  editorOutboxSecret?: string
+  /** Secrets of the editor may be such that anybody can guess. */
+  allowWeakSecret: boolean
+  /** Where the document server is, without a slash behind it. Absent: there is none, and documents open for reading. */
+  documentServerUrl?: string
 }
 
 /** One line that tells which variable is wrong and what it should be. Never holds a value. */
@@ -75,6 +84,12 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
   const keysFile = read('KEYS_FILE')
   const keyEncryptionKeys = readKeys(readSecret(env, 'KEY_ENCRYPTION_KEY'))
   const demoApiKey = readDemoKey(env)
+  // The one that development servers come with is the word `secret`.
+  const allowWeakSecret = env['NODE_ENV'] !== 'production'
+  const editorSecret = readEditorSecret(env, 'EDITOR_SECRET', allowWeakSecret)
+  const editorOutboxSecret = readEditorSecret(env, 'EDITOR_OUTBOX_SECRET', allowWeakSecret)
+  const documentServerUrl = read('DOCUMENT_SERVER_URL')
+  if (documentServerUrl !== '' && !isPlainUrl(documentServerUrl)) throw new EnvironmentError('DOCUMENT_SERVER_URL', 'must be an http(s) URL without user, query and fragment, such as https://docs.example')
   const dataDir = resolve(read('DATA_DIR', join(packageRoot, 'data')))
   const auditLog = read('AUDIT_LOG', join(dataDir, 'audit.jsonl'))
   return {
@@ -90,7 +105,11 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     corsOrigins: readList(read('CORS_ORIGINS'), isOrigin, 'CORS_ORIGINS', 'must be a list of origins, such as https://app.example'),
     ...(keysFile !== '' && { keysFile: resolve(keysFile) }),
     ...(keyEncryptionKeys !== undefined && { keyEncryptionKeys }),
-    ...(demoApiKey !== undefined && { demoApiKey })
+    ...(demoApiKey !== undefined && { demoApiKey }),
+    ...(editorSecret !== undefined && { editorSecret }),
+    ...(editorOutboxSecret !== undefined && { editorOutboxSecret }),
+    allowWeakSecret,
+    ...(documentServerUrl !== '' && { documentServerUrl: documentServerUrl.replace(/\/$/, '') })
   }
 }
 
@@ -126,16 +145,29 @@ function readDemoKey (env: NodeJS.ProcessEnv): string | undefined {
   return key
 }
 
+function readEditorSecret (env: NodeJS.ProcessEnv, name: string, allowWeakSecret: boolean): string | undefined {
+  const secret = readSecret(env, name)
+  if (secret === undefined) return undefined
+  try {
+    createEditorSignatures({ inbox: secret, allowWeakSecret, onWarning: () => {} })
+  } catch (error) {
+    throw new EnvironmentError(name, `cannot be used: ${explain(error).replace('inbox: ', '')}`)
+  }
+  return secret
+}
+
 function readIssuer (issuer: string, host: string, port: number): string {
   if (issuer === '') {
     if (!isLoopback(host)) throw new EnvironmentError('ISSUER', 'is required when HOST is not a loopback address: the URL under which clients reach this server')
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   }
-  const url = URL.canParse(issuer) ? new URL(issuer) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol) || (url.href !== issuer && url.href !== `${issuer}/`) || /[?#@]/.test(issuer)) {
-    throw new EnvironmentError('ISSUER', 'must be an http(s) URL without user, query and fragment')
-  }
+  if (!isPlainUrl(issuer)) throw new EnvironmentError('ISSUER', 'must be an http(s) URL without user, query and fragment')
   return issuer
+}
+
+function isPlainUrl (text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  return url !== undefined && /^https?:$/.test(url.protocol) && (url.href === text || url.href === `${text}/`) && !/[?#@]/.test(text)
 }
 
 function readList (text: string, isGood: (item: string) => boolean, name: string, expectation: string): string[] {

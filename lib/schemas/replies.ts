@@ -91,8 +91,11 @@ const FASTIFY_SHAPE: ErrorShape = {
 /**
  * A schema per status, with each error as an example under its code. For the compiler there are none: handlers throw
  * these errors, and answer with nothing but what their own schemas say.
+ *
+ * @param difference What is unlike the refusals of Fastify itself.
  */
-export function errorReplies (errors: readonly ErrorExample[], shape: ErrorShape = FASTIFY_SHAPE): Record<never, TObject> {
+export function errorReplies (errors: readonly ErrorExample[], difference: Partial<ErrorShape> = {}): Record<never, TObject> {
+  const shape = { ...FASTIFY_SHAPE, ...difference }
   const statuses = new Set(errors.map(({ statusCode }) => Number(statusCode)))
   return Object.fromEntries([...statuses].map((status) => [status, errorReply(status, errors.filter(({ statusCode }) => statusCode === status), shape)]))
 }

@@ -36,6 +36,8 @@ export interface EditorSignaturesOptions extends SecretOptions {
   headerPrefix?: string
   /** Where callbacks are remembered that were processed, so that none is processed twice. Default is none: then each that arrives again is. */
   store?: TokenStore
+  /** Let `explain` tell which secret a token was signed with: the current or the previous one, `inbox` or `outbox`. Default is `false`, which says no more than that it is another one. */
+  namesSecret?: boolean
   /** Told of what is unwise. Default is `process.emitWarning`, in an app its log. */
   onWarning?: (message: string) => void
   /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
@@ -45,7 +47,7 @@ export interface EditorSignaturesOptions extends SecretOptions {
 /** The names of {@link EditorSignaturesOptions}, so that a misspelt one can be refused. */
 export const EDITOR_OPTION_NAMES: ReadonlySet<string> = new Set<keyof EditorSignaturesOptions>([
   'inbox', 'outbox', 'algorithm', 'allowWeakSecret', 'name', 'expiresIn', 'issuedAt', 'clockTolerance', 'allowAnonymous', 'allowUnknown',
-  'allowedUrls', 'header', 'headerPrefix', 'store', 'onWarning', 'now'
+  'allowedUrls', 'header', 'headerPrefix', 'store', 'namesSecret', 'onWarning', 'now'
 ])
 
 /** The options of an instance, checked and filled in. */
@@ -64,6 +66,7 @@ export interface EditorSettings {
   readonly header: string
   readonly headerPrefix: string
   readonly store: TokenStore | undefined
+  readonly namesSecret: boolean
   readonly warn: (message: string) => void
   readonly now: () => number
 }
@@ -79,13 +82,13 @@ export function resolveEditorOptions (options: EditorSignaturesOptions): EditorS
   if (typeof options !== 'object' || options === null) throw new InvalidOptionError('options', 'must be an object')
   const {
     algorithm = 'HS256', name = 'default', expiresIn = 300, issuedAt = false, clockTolerance = 60, allowAnonymous = false, allowUnknown = false,
-    allowedUrls, header = 'authorization', headerPrefix = 'Bearer ', store, onWarning = process.emitWarning, now = Date.now
+    allowedUrls, header = 'authorization', headerPrefix = 'Bearer ', store, namesSecret = false, onWarning = process.emitWarning, now = Date.now
   } = options
   checkName(name)
   checkClock(now)
   checkExpiresIn(expiresIn)
   checkWhole('clockTolerance', clockTolerance, 0, 300)
-  for (const [option, value] of Object.entries({ issuedAt, allowAnonymous, allowUnknown })) {
+  for (const [option, value] of Object.entries({ issuedAt, allowAnonymous, allowUnknown, namesSecret })) {
     if (typeof value !== 'boolean') throw new InvalidOptionError(option, 'must be true or false')
   }
   if (allowedUrls !== undefined) checkAllowedUrls(allowedUrls)
@@ -109,6 +112,7 @@ export function resolveEditorOptions (options: EditorSignaturesOptions): EditorS
     header: header.toLowerCase(),
     headerPrefix,
     store,
+    namesSecret,
     warn,
     now
   })

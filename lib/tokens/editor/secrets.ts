@@ -43,6 +43,8 @@ export interface SecretBox {
   find (side: SecretSide, tenant?: string): Promise<LiveSecrets>
   /** Whether there are secrets for this side at all. */
   has (side: SecretSide): boolean
+  /** The secrets of this side that are known now: none of those of tenants. */
+  known (side: SecretSide): readonly KeyObject[]
 }
 
 /** Secrets whose check is remembered. The check is slow on purpose, and tenants are many. */
@@ -83,7 +85,9 @@ export function createSecretBox ({ inbox, outbox, algorithm = 'HS256', allowWeak
 
   function remember (side: SecretSide, secret: EditorSecret): KeyObject {
     const id = typeof secret === 'string' || secret instanceof Uint8Array ? digest(Buffer.from(secret).toString('latin1')) : ''
-    const known = remembered.get(id) ?? { key: check(side, secret), sides: new Set<SecretSide>() }
+    const known = remembered.get(id) ?? { key: check(side, secret), sides: new Set([side]) }
+    // What is good for one side may be too short for the other.
+    if (!known.sides.has(side)) check(side, secret)
     known.sides.add(side)
     if (known.sides.size > 1) warnOnce('The inbox and the outbox secret of the editor are the same: what is signed for a browser then verifies as a message of the document server. Give them different ones where the server can.')
     // Moved to the end, so that the first is the one that was not used for the longest time.
@@ -99,9 +103,13 @@ export function createSecretBox ({ inbox, outbox, algorithm = 'HS256', allowWeak
     return previous === undefined ? [remember(side, current)] : [remember(side, current), remember(side, previous)]
   }
 
-  const boxes = { inbox: openBox('inbox', inbox, checkAll), outbox: outbox === undefined ? undefined : openBox('outbox', outbox, checkAll) }
+  const hasTenants = typeof inbox === 'function' || typeof outbox === 'function'
+  const open = (side: SecretSide, source: EditorSecrets | TenantSecrets) => openBox(side, source, hasTenants, checkAll)
+  const boxes = { inbox: open('inbox', inbox), outbox: outbox === undefined ? undefined : open('outbox', outbox) }
+  const known = [...remembered.values()]
   return {
     has: (side) => boxes[side] !== undefined,
+    known: (side) => known.filter(({ sides }) => sides.has(side)).map(({ key }) => key),
     find: async (side, tenant) => {
       const box = boxes[side]
       if (box === undefined) throw new InvalidOptionError(side, 'is needed for this')
@@ -110,11 +118,12 @@ export function createSecretBox ({ inbox, outbox, algorithm = 'HS256', allowWeak
   }
 }
 
-function openBox (side: SecretSide, source: EditorSecrets | TenantSecrets, checkAll: (side: SecretSide, secrets: EditorSecrets) => LiveSecrets): (tenant?: string) => Promise<LiveSecrets> {
+/** @param hasTenants Whether this side or the other is a function: then a tenant that this one has no use for is no mistake. */
+function openBox (side: SecretSide, source: EditorSecrets | TenantSecrets, hasTenants: boolean, checkAll: (side: SecretSide, secrets: EditorSecrets) => LiveSecrets): (tenant?: string) => Promise<LiveSecrets> {
   if (typeof source !== 'function') {
     const live = checkAll(side, source)
     return async (tenant) => {
-      if (tenant !== undefined) throw new InvalidOptionError('tenant', `has no use where ${side} is no function`)
+      if (tenant !== undefined && !hasTenants) throw new InvalidOptionError('tenant', `has no use where ${side} is no function`)
       return live
     }
   }

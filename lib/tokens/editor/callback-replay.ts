@@ -1,0 +1,34 @@
+import { digest } from '../../digest.ts'
+import { orOutage } from '../../stores/outage.ts'
+import { STORE_FORMAT, type TokenStore } from '../../stores/token-store.ts'
+import { type VerifiedCallback } from './callback.ts'
+
+/** Callbacks that were processed. An entry lives as long as its token. */
+export interface ProcessedCallbacks {
+  /** @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503). */
+  has (callback: VerifiedCallback): Promise<boolean>
+  /**
+   * To be called when the host has processed it, and not before: what is in here is never processed again.
+   *
+   * @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503).
+   */
+  add (callback: VerifiedCallback): Promise<void>
+}
+
+/** Milliseconds: the greatest tolerance that an instance over the same store may have. */
+const MARGIN = 300_000
+
+export function createProcessedCallbacks ({ store, name, now }: { store: TokenStore, name: string, now: () => number }): ProcessedCallbacks {
+  const keyOf = (signingInput: string): string => `editor/${name}/callback/${digest(signingInput)}`
+
+  return {
+    has: async ({ tokens: [{ signingInput }] }) => await orOutage(async () => await store.get(keyOf(signingInput))) !== undefined,
+    add: async ({ tokens }) => {
+      for (const { signingInput, expiresAt } of tokens) {
+        // What takes longer than the token lives leaves nothing that could come again.
+        const ttl = Math.ceil(expiresAt * 1000 + MARGIN - now())
+        if (ttl > 0) await orOutage(async () => await store.add(keyOf(signingInput), Buffer.of(STORE_FORMAT), { ttl, durable: true }))
+      }
+    }
+  }
+}
