@@ -19,6 +19,7 @@ import { crossOrigin, headersForOrigin } from './cross-origin.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
+import { registerEditor } from './editor/index.ts'
 import { type Environment, namingVariable } from './environment.ts'
 import { sharedIssuer } from './issuer.ts'
 import { liveSchema, openApi, readySchema, rootSchema } from './openapi.ts'
@@ -108,6 +109,7 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   await app.register(sessionIssuance, { issuer, keys, store, credentials, optionalMembers: ['user_id', 'nbf', 'allowed_origins'] })
   await app.register(sessionBroker, brokerOptions(app, credentials, corsOrigins))
   await app.register(documents, { store, credentials })
+  await registerEditor(app, { environment, store, credentials })
 
   app.get('/', { schema: rootSchema }, async (_request, reply) => reply.redirect('/docs'))
   app.get('/health/live', { schema: liveSchema }, async () => ({ status: 'ok' }))

@@ -7,7 +7,7 @@ import { CHALLENGES, type HeadersByStatus, NO_STORE, refusals } from './openapi.
 
 const EXAMPLE = { id: 'contract', title: 'Service agreement', type: 'application/pdf' }
 
-const NO_SNIFFING = { 'X-Content-Type-Options': Type.String({ description: 'The media type is what it says', example: 'nosniff' }) }
+export const NO_SNIFFING = { 'X-Content-Type-Options': Type.String({ description: 'The media type is what it says', example: 'nosniff' }) }
 
 const params = Type.Object({ id: Type.String({ description: 'The document', examples: [EXAMPLE.id] }) })
 
@@ -67,8 +67,13 @@ function bytesOf (types: readonly string[], disposition: string) {
       'Content-Disposition': Type.String({ description: 'Its file name', example: `${disposition}; filename="contract.pdf"` }),
       ...NO_SNIFFING
     },
-    content: Object.fromEntries(types.map((type) => [type, { schema: Type.String({ format: 'binary' }) }]))
+    content: binary(types)
   }
+}
+
+/** What a body of bytes is called for OpenAPI. */
+export function binary (types: readonly string[]) {
+  return Object.fromEntries(types.map((type) => [type, { schema: Type.String({ format: 'binary' }) }]))
 }
 
 export function readSchema (types: readonly string[]) {

@@ -69,6 +69,12 @@ Open a document as a user of the app, whose login is the API key here:
   curl -s -w '\\n' ${url}/api/create-session \\
     -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" -d '{"documentId":"contract"}'
 
+Edit a document: open ${url}/editor/letter in a browser, and log in with any name and the API key as the password. The
+config of the editor, which the page shows or runs:
+
+  curl -s -w '\\n' ${url}/editor/config \\
+    -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" -d '{"documentId":"letter"}'
+
 End the session, and try again:
 
   curl -s -w '%{http_code}\\n' ${url}/viewer/sessions/revoke \\

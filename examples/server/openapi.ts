@@ -17,8 +17,8 @@ interface Operation {
   responses: Record<string, object>
 }
 
-/** An answer of the broker, as its own schemas describe it. */
-interface BrokerResponse {
+/** An answer of a flow, as its own schemas describe it. */
+interface FlowResponse {
   headers: object
   content: { 'application/json': object }
 }
@@ -94,6 +94,12 @@ export const readySchema = {
   }
 }
 
+/** How a user of the editor logs in, and how its document server says who it is. */
+const editorSecuritySchemes = {
+  editorLogin: { type: 'http', scheme: 'basic', description: 'Any name, and an API key as the password' },
+  documentServer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A token of the document server, under the outbox secret' }
+} as const
+
 /** Answers of the server itself: before any route is asked, and while it reads a body. */
 const foreignHost = { ...asResponse(421, 'FOREIGN_HOST', 'The request names a host that is not this server'), headers: { 'Cache-Control': asHeader('Answers are not to be kept', 'no-store') } }
 const requestTimeout = asResponse(408, 'ERR_HTTP_REQUEST_TIMEOUT', 'The request did not come to its end in time')
@@ -109,10 +115,22 @@ function asResponse (statusCode: number, code: string, description: string) {
   return { description, content: { 'application/json': { schema, examples: { [code]: { value: { statusCode, code, error, message: error } } } } } }
 }
 
-/** What the login answers in front of the broker, which knows nothing of it but gives the answer its form. */
-function loginRequired ({ headers, content: { 'application/json': media } }: BrokerResponse): BrokerResponse & { description: string } {
+/** The flows' routes that the host's own users call, and how each shows a refusal. */
+const USER_OPERATIONS: Readonly<Record<string, (error: ErrorExample) => object>> = {
+  createBrokeredSession: ({ message }) => ({ success: false, error: message }),
+  createEditorConfig: toFastifyBody,
+  signEditorMethod: toFastifyBody,
+  explainEditorToken: toFastifyBody
+}
+
+function toFastifyBody ({ statusCode = 500, code, message }: ErrorExample): object {
+  return { statusCode, code, error: STATUS_CODES[statusCode], message }
+}
+
+/** What the login answers in front of such a route, which knows nothing of it but gives the answer its form. */
+function loginRequired ({ headers, content: { 'application/json': media } }: FlowResponse, bodyOf: (error: ErrorExample) => object): FlowResponse & { description: string } {
   const errors = [new MissingCredentialError(), new InvalidCredentialError()]
-  const examples = Object.fromEntries(errors.map(({ code, message }) => [code, { value: { success: false, error: message } }]))
+  const examples = Object.fromEntries(errors.map((error) => [error.code, { value: bodyOf(error) }]))
   return {
     description: 'Without a login, or a good one',
     headers: {
@@ -138,16 +156,18 @@ export function openApi (url: string): FastifyDynamicSwaggerOptions {
       tags: [
         { name: 'document sessions', description: 'For backends: tokens that open documents' },
         { name: 'documents', description: 'For viewers: what the tokens open' },
+        { name: 'document editor', description: 'For editors, their users and their document server' },
         { name: 'server', description: 'For whoever runs it' }
       ],
-      components: { securitySchemes, responses: { foreignHost, requestTimeout } }
+      components: { securitySchemes: { ...securitySchemes, ...editorSecuritySchemes }, responses: { foreignHost, requestTimeout } }
     },
     transformObject: (document) => {
       if (!('openapiObject' in document)) return document.swaggerObject
       // A path has operations and nothing else here.
       for (const path of Object.values(document.openapiObject.paths ?? {})) {
         for (const { operationId, requestBody, responses } of Object.values(path ?? {}) as Operation[]) {
-          if (operationId === 'createBrokeredSession') responses['401'] = loginRequired(responses['403'] as BrokerResponse)
+          const bodyOf = USER_OPERATIONS[operationId]
+          if (bodyOf !== undefined) responses['401'] = loginRequired(responses['403'] as FlowResponse, bodyOf)
           responses['421'] = { $ref: '#/components/responses/foreignHost' }
           if (requestBody !== undefined) responses['408'] = { $ref: '#/components/responses/requestTimeout' }
         }

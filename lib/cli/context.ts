@@ -5,6 +5,8 @@ export interface CliProcess {
   env: Readonly<Record<string, string | undefined>>
   stdout: { write (text: string): unknown }
   stderr: { write (text: string): unknown }
+  /** Asked for only by commands that read it. Default is nothing to read. */
+  stdin?: (AsyncIterable<Uint8Array | string> & { isTTY?: boolean }) | undefined
 }
 
 /** What a test may put in place of the real thing. */

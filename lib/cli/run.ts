@@ -1,11 +1,13 @@
 import { createRequire } from 'node:module'
 import { InvalidOptionError } from '../errors.ts'
 import { apiKeys } from './api-keys.ts'
-import { type CliParts, type CliProcess } from './context.ts'
+import { type CliContext, type CliParts, type CliProcess } from './context.ts'
+import { explain } from './explain.ts'
 import { printable } from './output.ts'
 import { openLmdb } from './store-folder.ts'
 
-const HELP = `fastify-doc-tokens looks after the API keys of a server that uses the package of this name.
+const HELP = `fastify-doc-tokens looks after the API keys of a server that uses the package of this name, and
+explains what a document server makes of an editor's token.
 
 Usage: fastify-doc-tokens <command> [options]
 
@@ -16,6 +18,7 @@ Commands:
   api-keys disable    refuse a key until further notice
   api-keys enable     accept it again
   api-keys revoke     delete a key for good
+  explain             tell whether an editor's token is accepted, and why not
 
 Options:
   -h, --help          show this text, or with a command the help of that command
@@ -24,7 +27,7 @@ Options:
 Start here: fastify-doc-tokens api-keys create --label "my first key"
 `
 
-const COMMANDS = new Map([['api-keys', apiKeys]])
+const COMMANDS = new Map([['api-keys', apiKeys], ['explain', explain]])
 
 /**
  * Runs one command line.
@@ -32,13 +35,16 @@ const COMMANDS = new Map([['api-keys', apiKeys]])
  * @param args What follows the name of the program.
  *
  * @returns The exit code: 0 when it is done, 1 when it failed (one line on `stderr` says why), 2 when the
- * command line is wrong. Never rejects.
+ * command line is wrong. Of `explain`, 1 says that the token is refused. Never rejects.
  */
-export async function run (args: readonly string[], { env, stdout, stderr }: CliProcess, { openStore = openLmdb, now = Date.now }: Partial<CliParts> = {}): Promise<number> {
+export async function run (args: readonly string[], host: CliProcess, { openStore = openLmdb, now = Date.now }: Partial<CliParts> = {}): Promise<number> {
+  const { env, stdout, stderr } = host
   const [name, ...rest] = args
   const command = COMMANDS.get(name ?? '')
   try {
-    if (command !== undefined) return await command(rest, { env, stdout, stderr, openStore, now })
+    // Looking at a process's standard input opens it.
+    const context: CliContext = { env, stdout, stderr, get stdin () { return host.stdin }, openStore, now }
+    if (command !== undefined) return await command(rest, context)
   } catch (error) {
     return fail(error, stderr)
   }
@@ -57,14 +63,14 @@ export async function run (args: readonly string[], { env, stdout, stderr }: Cli
 
 function fail (error: unknown, stderr: CliProcess['stderr']): number {
   const isUsage = error instanceof InvalidOptionError || codeOf(error).startsWith('ERR_PARSE_ARGS_')
-  stderr.write(`fastify-doc-tokens: ${printable(explain(error))}${isUsage ? '; --help tells more' : ''}\n`)
+  stderr.write(`fastify-doc-tokens: ${printable(tellWhy(error))}${isUsage ? '; --help tells more' : ''}\n`)
   return isUsage ? 2 : 1
 }
 
 /** The message, and the one of the cause: "The token store is unavailable" alone helps nobody at a terminal. */
-function explain (error: unknown): string {
+function tellWhy (error: unknown): string {
   if (!(error instanceof Error)) return 'it failed for an unknown reason'
-  return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`
+  return error.cause === undefined ? error.message : `${error.message}: ${tellWhy(error.cause)}`
 }
 
 function codeOf (error: unknown): string {

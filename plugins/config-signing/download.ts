@@ -48,10 +48,7 @@ export function createDownloadGuard<Request extends FastifyRequest> (settings: E
 
   async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
     reportRefusal(request, error, instance, {})
-    const answered = onRefused?.(error, request, reply)
-    // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
-    if (answered === reply) return
-    await answered
+    await onRefused?.(error, request, reply)
     if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply)
   }
 

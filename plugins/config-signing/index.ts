@@ -66,14 +66,14 @@ export interface EditorSignatures extends EditorSignaturesCore {
    *
    * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option that is unusable, or without `outbox`.
    */
-  requireCallback<Request extends FastifyRequest = FastifyRequest> (options: CallbackOptions<NoInfer<Request>>, handle: (event: EditorCallbackEvent, request: Request) => Promise<void> | void): CallbackHandler<Request>
+  requireCallback<Request extends FastifyRequest = FastifyRequest> (options: CallbackOptions<Request>, handle: (event: EditorCallbackEvent, request: NoInfer<Request>) => Promise<void> | void): CallbackHandler<NoInfer<Request>>
   /**
    * A hook that lets the document server download what the host signed a config for: its token names the URL that it asks for. Answers
    * everything else itself: 401 without a good token, 403 for another URL.
    *
    * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for an option that is unusable, or without `outbox`.
    */
-  requireDownload<Request extends FastifyRequest = FastifyRequest> (options: DownloadOptions<NoInfer<Request>>): DownloadGuard<Request>
+  requireDownload<Request extends FastifyRequest = FastifyRequest> (options: DownloadOptions<Request>): DownloadGuard<NoInfer<Request>>
 }
 
 /** What the plugin needs to know of an object and nobody else: secrets among it. */

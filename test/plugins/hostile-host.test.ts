@@ -12,8 +12,11 @@ import { onEvent } from '../../lib/events.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
+import { configSigning } from '../../plugins/config-signing/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
+import { AUTHORIZATION, FILES, PAGES, picture } from '../support/editor-front.ts'
+import { bodyToken, DOCS, headerToken, INBOX, KEY, OUTBOX, SAVE } from '../support/editor-tokens.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { type Host, hostileHost, type HostPlan } from '../support/hostile-host.ts'
 
@@ -22,6 +25,21 @@ async function registerAll (scope: FastifyInstance, options: SessionIssuanceOpti
   const { name = 'default' } = options
   await scope.register(sessionIssuance, options)
   await scope.register(sessionBroker, { name, sessions: scope.documentSessions, limitKey: () => 'ada', authorize: async () => null })
+  await scope.register(configSigning, { ...editor, name, store: scope.documentSessions.settings.store, limitKey: () => 'ada' })
+}
+
+/** Routes of the host's behind every guard. */
+function addGuarded (scope: FastifyInstance): void {
+  scope.get('/documents/:id', { onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'document')
+  scope.post('/callbacks', scope.editorSignatures.requireCallback({ document: () => KEY, downloadOrigins: [DOCS] }, () => {}))
+  scope.get('/files/:id', { onRequest: scope.editorSignatures.requireDownload({ origin: PAGES }) }, async () => 'file')
+}
+
+const editor = {
+  inbox: INBOX,
+  outbox: OUTBOX,
+  allowedUrls: { server: [FILES], browser: [PAGES] },
+  authorize: { config: async () => AUTHORIZATION, methods: { insertImage: () => picture }, explain: () => true }
 }
 
 /** The host with two instances of every flow, and a key to them. */
@@ -36,7 +54,7 @@ async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan 
     register: async (scope) => {
       before?.(scope)
       await registerAll(scope, options)
-      scope.get('/documents/:id', { onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'document')
+      addGuarded(scope)
     },
     sibling: async (scope) => { await registerAll(scope, { ...options, name: 'other' }) }
   })
@@ -52,7 +70,7 @@ async function withGuestAtRoot (t: Test) {
   return { ...host, calls }
 }
 
-const isOurs = (url: string) => /^\/(?:other|viewer|documents|api)\b/.test(url)
+const isOurs = (url: string) => /^\/(?:other|viewer|documents|api|editor|callbacks|files)\b/.test(url)
 
 async function portOf ({ app }: Pick<Host, 'app'>): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
@@ -96,7 +114,7 @@ function conversation (app: FastifyInstance): Array<[request: string, ...statuse
     [wire('GET /elsewhere'), 302],
     [wire('GET /hijacked'), 200],
     [wire('GET /whole'), 200],
-    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker'), 200],
+    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker,editorSignatures,editorCallback'), 200],
 
     [wire('POST /accounts?dry=true', json, '{"name":"ada","age":"36","unknown":1}'), 201],
     [wire('POST /accounts', json, '{"name":["ada"],"__proto__":{"role":"root"},"constructor":{"prototype":{}}}'), 201],
@@ -180,7 +198,8 @@ t.test('its OpenAPI document gains our routes, and nothing else of it changes', 
     paths: Object.fromEntries(paths.filter(([path]) => !isOurs(path)))
   }, alone)
   t.strictSame(paths.filter(([path]) => isOurs(path)).map(([path, methods]) => `${path} ${Object.keys(methods as object).join()}`).sort(), [
-    '/api/create-session post', '/documents/{id} get', '/other/api/create-session post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/viewer/sessions post', '/viewer/sessions/revoke post'
+    '/api/create-session post', '/callbacks post', '/documents/{id} get', '/editor/config post', '/editor/explain post', '/editor/methods/{method} post', '/files/{id} get',
+    '/other/api/create-session post', '/other/editor/config post', '/other/editor/explain post', '/other/editor/methods/{method} post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/viewer/sessions post', '/viewer/sessions/revoke post'
   ])
 })
 
@@ -195,7 +214,7 @@ t.test('its decorators and routes stay what they were', async (t) => {
   for (const [index, value] of look(together).entries()) t.equal(value, before[index], `${names[index]}`)
   t.type(before[0], 'object')
   t.strictSame(Reflect.ownKeys(together).map(String), Reflect.ownKeys(alone).map(String))
-  for (const name of ['documentSessions', 'documentSession', 'sessionBroker']) {
+  for (const name of ['documentSessions', 'documentSession', 'sessionBroker', 'editorSignatures', 'editorCallback']) {
     t.notOk(together.hasDecorator(name) || together.hasRequestDecorator(name) || together.hasReplyDecorator(name), name)
   }
   t.strictSame(Object.keys(together.getSchemas()), Object.keys(alone.getSchemas()))
@@ -248,11 +267,14 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
   const hostile = await withGuests(t)
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(sessionIssuance, hostile.options)
-  app.get('/documents/:id', { onRequest: app.documentSessions.require('read', { param: 'id' }) }, async () => 'document')
+  await registerAll(app, hostile.options)
+  addGuarded(app)
   const ports = [await portOf({ app }), await portOf(hostile)] as const
   const { token } = await hostile.sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
   const key = { ...json, 'x-api-key': hostile.secret }
+  const user = { ...json, 'sec-fetch-site': 'same-origin', cookie: String(hostile.login['cookie']) }
+  const present = Math.floor(Date.now() / 1000)
+  const times = { iat: present, exp: present + 300 }
   const cases: Array<[request: string, status: number]> = [
     [wire('POST /viewer/sessions', key, '{"allowed_documents":[{"document_id":"a"}]}'), 201],
     [wire('POST /viewer/sessions', key, '{"exp":"4000000000"}'), 400],
@@ -273,7 +295,24 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
     [wire('HEAD /documents/a', { authorization: `Bearer ${token}` }), 200],
     [wire('GET /documents/a'), 401],
     [wire('HEAD /documents/a'), 401],
-    [wire('GET /documents/b', { authorization: `Bearer ${token}` }), 403]
+    [wire('GET /documents/b', { authorization: `Bearer ${token}` }), 403],
+    [wire('POST /api/create-session', user, '{"documentId":"a"}'), 403],
+    [wire('POST /editor/config', user, '{"documentId":"a","lang":"de"}'), 200],
+    [wire('POST /editor/config', user, '{"key":"a"}'), 400],
+    [wire('POST /editor/config', user, '{"data":1,"data":2}'), 400],
+    [wire('POST /editor/config', { ...user, ...form }, 'documentId=a'), 415],
+    [wire('POST /editor/config', { ...user, 'sec-fetch-site': 'cross-site' }, '{}'), 403],
+    [wire('GET /editor/config', user), 405],
+    [wire('POST /editor/methods/insertImage', user, '{}'), 200],
+    [wire('POST /editor/methods/setRevisedFile', user, '{}'), 404],
+    [wire('POST /editor/explain', user, '{"token":"a.b.c"}'), 200],
+    [wire('POST /callbacks', json, JSON.stringify({ ...SAVE, token: bodyToken(SAVE, times) })), 200],
+    [wire('POST /callbacks', { ...json, authorization: `Bearer ${headerToken(SAVE, times)}` }, '{}'), 200],
+    [wire('POST /callbacks', json, JSON.stringify(SAVE)), 403],
+    [wire('GET /files/a', { authorization: `Bearer ${headerToken({ url: `${PAGES}/files/a` }, times)}` }), 200],
+    [wire('GET /files/a', { authorization: `Bearer ${headerToken({ url: `${PAGES}/files/b` }, times)}` }), 403],
+    [wire('GET /files/a'), 401],
+    [wire('HEAD /files/a'), 401]
   ]
   for (const [request, status] of cases) {
     const [line = ''] = request.split('\r\n')
@@ -286,7 +325,7 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
 
 /** A token differs each time, though not in length, and both instances count in one store. */
 function masked (answer: string): string {
-  return answer.replace(/"jwt":"[^"]+"/, '"jwt":"*"').replace(/^ratelimit: .+$/im, 'ratelimit: *')
+  return answer.replace(/"(jwt|token)":"[^"]+"/, '"$1":"*"').replace(/^ratelimit: .+$/im, 'ratelimit: *')
 }
 
 /** Logins that know no machine routes and answer by themselves. */

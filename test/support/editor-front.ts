@@ -1,4 +1,5 @@
-import { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import { STATUS_CODES } from 'node:http'
+import { type FastifyInstance, type FastifyRequest, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import { type Test } from 'tap'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
@@ -96,4 +97,28 @@ export const picture = { images: [{ fileType: 'png', url: `${FILES}/picture.png`
 
 function given (headers: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}
+
+const MESSAGES: Readonly<Record<string, string>> = {
+  FDT_DOCUMENT_NOT_ALLOWED: 'The document cannot be opened',
+  FDT_FOREIGN_ORIGIN: 'The request does not come from a trusted origin',
+  FDT_INVALID_AUTHORIZATION: 'The session could not be authorized',
+  FDT_UNKNOWN_TENANT: 'There is no such tenant',
+  FDT_UNKNOWN_METHOD: 'There is no such method',
+  FDT_METHOD_NOT_ALLOWED: 'This path takes POST',
+  FDT_RATE_LIMITED: 'Too many requests',
+  FDT_STORE_UNAVAILABLE: 'The token store is unavailable',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'Payload Too Large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Unsupported Media Type'
+}
+
+/** All of a refusal that a client sees, but for the headers of the host and of the limits. */
+export function refusal ({ statusCode, headers, body }: LightMyRequestResponse) {
+  return { status: statusCode, body, type: headers['content-type'], cache: headers['cache-control'], retryAfter: headers['retry-after'], allow: headers['allow'], challenge: headers['www-authenticate'] }
+}
+
+/** What {@link refusal} shows of a refusal that is as it should be. */
+export function refused (status: number, code: string, message = MESSAGES[code], rest: { retryAfter?: string, allow?: string } = {}) {
+  const body = JSON.stringify({ statusCode: status, code, error: STATUS_CODES[status], message })
+  return { status, body, type: 'application/json; charset=utf-8', cache: 'no-store', retryAfter: undefined, allow: undefined, challenge: undefined, ...rest }
 }

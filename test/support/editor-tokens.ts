@@ -52,7 +52,7 @@ export function headerToken (payload: unknown, more: object = {}, secret?: strin
 /** Every kind of parameter that a host signs for a browser. */
 export const BROWSER_PAYLOADS: Readonly<Record<string, object>> = {
   config: { document: { key: KEY, url: 'https://app.example/file' }, editorConfig: { user: { id: 'ada' } } },
-  'config without editorConfig': { document: { key: KEY, url: 'https://app.example/file' }, documentType: 'word' },
+  'config without editorConfig': { documentType: 'word', document: { key: KEY, url: 'https://app.example/file' } },
   'config without document': { editorConfig: { user: { id: 'ada' } } },
   insertImage: { c: 'add', images: [{ fileType: 'png', url: 'https://app.example/a.png' }] },
   'insertImage without c': { images: [{ fileType: 'png', url: 'https://app.example/a.png' }] },

@@ -55,7 +55,7 @@ export const ExplainReplySchema = Type.Object({
         accepted: false,
         reason: 'The document server refuses the token with 4006 (the editor shows error -20): document.url is not in the token.',
         code: 4006,
-        problems: [{ path: 'document.url', problem: 'is not in the token', fix: 'Sign the whole config, as it is given to the editor.', level: 'refused' }],
+        problems: [{ path: 'document.url', problem: 'document.url is not in the token', fix: 'Sign the whole config, as it is given to the editor.', level: 'refused' }],
         effective: null
       }
     }

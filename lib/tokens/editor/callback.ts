@@ -83,9 +83,7 @@ interface Measure {
  * Members of what a host signs for browsers, or for commands to the server, that no callback of any release has. With one
  * secret for both sides these would verify here as well.
  */
-const FOREIGN = [
-  'document', 'documentType', 'editorConfig', 'version', 'previous', 'changesUrl', 'c', 'images', 'fileType', 'referenceData', 'operation', 'outputtype'
-]
+const FOREIGN = ['document', 'editorConfig', 'version', 'c', 'images', 'fileType', 'operation', 'outputtype']
 
 /** Members that are fetched. */
 const URLS = ['url', 'changesurl', 'formsdataurl'] as const

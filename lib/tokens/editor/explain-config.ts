@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { differences } from './explain-differences.ts'
-import { type ExplainProblem, note, pathOf, refused, warning } from './explain-problem.ts'
+import { type ExplainProblem, isRefused, note, pathOf, refused, warning } from './explain-problem.ts'
 import {
-  type BrowserData, browserData, isBeyondKeyColumn, isSocketKey, MAX_SERVER_KEY_LENGTH, MAX_SERVER_USER_ID_LENGTH, misplacedMembers, missingPaths, roleOf
+  type BrowserData, browserData, isBeyondKeyColumn, isSocketKey, MAX_SERVER_KEY_LENGTH, MAX_SERVER_USER_ID_LENGTH, misplacedMembers, missingPaths, roleOf, type TokenRole
 } from './verdict.ts'
 import { isTruthy, memberOf } from './verdict-jwt.ts'
 
@@ -50,11 +50,7 @@ export function explainOpening (payload: unknown, config: object | undefined, is
   const role = roleOf(payload)
   return [
     ...explainConnection(opening),
-    ...(role === 'wopi' ? [refused('fileInfo', 'makes it a token of WOPI, for which nothing of a config is looked at', REMOVE)] : []),
-    ...(role === 'session' ? explainSession() : []),
-    ...(role === 'history' ? explainHistory(payload, isVersion) : []),
-    ...(role === 'opening' ? (isVersion ? explainNoVersion(opening) : explainMissing(opening)) : []),
-    ...(role === 'opening' || role === 'session' ? [...explainPermissions(opening), ...explainMisplaced(payload), ...explainUser(opening), ...explainReplaced(opening)] : []),
+    ...explainRole(role, opening, isVersion),
     ...explainKey(role === 'history' ? 'key' : 'document.key', role === 'history' ? memberOf(payload, 'key') : memberOf(memberOf(payload, 'document'), 'key')),
     ...explainLimits(opening, role === 'history'),
     ...explainForeignMembers(payload)
@@ -69,8 +65,11 @@ function explainConnection ({ sent, hasConfig }: Opening): ExplainProblem[] {
   return [refused(path, key === 'docId' ? 'is a word of the document server\'s own' : 'has characters that the document server cannot connect under', OTHER_CHARACTERS)]
 }
 
-function explainSession (): ExplainProblem[] {
-  return [warning('editorConfig.ds_sessionTimeConnect', 'makes it a token of the document server\'s own, of which nothing is required', REMOVE)]
+function explainRole (role: TokenRole, opening: Opening, isVersion: boolean): ExplainProblem[] {
+  if (role === 'wopi') return [refused('fileInfo', 'makes it a token of WOPI, for which nothing of a config is looked at', REMOVE)]
+  if (role === 'history') return explainHistory(opening.payload, isVersion)
+  if (role === 'session') return [warning('editorConfig.ds_sessionTimeConnect', 'makes it a token of the document server\'s own, of which nothing is required', REMOVE), ...explainMembers(opening)]
+  return isVersion ? explainNoVersion(opening) : explainConfig(opening)
 }
 
 function explainHistory (payload: unknown, isVersion: boolean): ExplainProblem[] {
@@ -83,29 +82,30 @@ function explainHistory (payload: unknown, isVersion: boolean): ExplainProblem[]
     .map((names) => warning(pathOf(names), 'is not in the token, so there is nothing to show', 'Sign the whole parameter of setHistoryData.'))
 }
 
-function explainNoVersion ({ payload, sent }: Opening): ExplainProblem[] {
-  const say = missingPaths(payload, sent).length > 0 ? refused : warning
+function explainNoVersion (opening: Opening): ExplainProblem[] {
+  const say = explainConfig(opening).some(isRefused) ? refused : warning
   return [say('version', 'is missing or 0, so it is taken for the token of a config', 'Count versions from 1.')]
 }
 
-function explainMissing ({ payload, sent, hasConfig }: Opening): ExplainProblem[] {
-  const missing = missingPaths(payload, sent)
-  if (missing.length === 0) return []
-  if (typeof memberOf(payload, 'payload') === 'object' && memberOf(payload, 'document') === undefined) {
-    return [refused('payload', 'is wrapped around the config, as it is in the header of a request', 'Sign the config itself for the editor, not { payload: config }.')]
-  }
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
-    return [refused('token', 'holds no object', 'Sign the config itself: an object, not a text, a number or a list.')]
-  }
-  const isOther = ['document', 'editorConfig'].every((name) => memberOf(payload, name) === undefined) && ['url', 'images', 'fileType', 'c'].some((name) => memberOf(payload, name) !== undefined)
+function explainConfig (opening: Opening): ExplainProblem[] {
+  const { payload } = opening
+  const has = (name: string): boolean => memberOf(payload, name) !== undefined
+  if (typeof payload !== 'object' || Array.isArray(payload)) return [refused('token', 'holds no object', 'Sign the config itself: an object, not a text, a number or a list.')]
+  if (has('document') || has('editorConfig')) return [...explainMissing(opening), ...explainMembers(opening)]
+  if (isTruthy(memberOf(payload, 'payload'))) return [refused('payload', 'is wrapped around the config, as it is in the header of a request', 'Sign the config itself for the editor, not { payload: config }.')]
   return [
-    ...(isOther ? [refused('token', 'is for a method of the editor or a request, not for a config', 'Give the editor the token of the config, and each method its own.')] : []),
-    ...missing.map((path) => refused(path, hasConfig && isSent(path, sent) ? 'is not in the token, and in the config it is' : 'is not in the token', SIGN_WHOLE))
+    ...(['url', 'images', 'fileType', 'c'].some(has) ? [refused('token', 'is for a method of the editor or a request, not for a config', 'Give the editor the token of the config, and each method its own.')] : []),
+    ...explainMissing(opening)
   ]
 }
 
-function isSent (path: string, sent: BrowserData): boolean {
-  return isTruthy(valueAt(sent, path.split('.')))
+function explainMissing ({ payload, sent, hasConfig }: Opening): ExplainProblem[] {
+  const isSent = (path: string): boolean => hasConfig && isTruthy(valueAt(sent, path.split('.')))
+  return missingPaths(payload, sent).map((path) => refused(path, isSent(path) ? 'is not in the token, and in the config it is' : 'is not in the token', SIGN_WHOLE))
+}
+
+function explainMembers (opening: Opening): ExplainProblem[] {
+  return [...explainPermissions(opening), ...explainMisplaced(opening), ...explainUser(opening), ...explainReplaced(opening)]
 }
 
 function explainPermissions ({ payload, sent }: Opening): ExplainProblem[] {
@@ -119,7 +119,7 @@ function explainPermissions ({ payload, sent }: Opening): ExplainProblem[] {
   return [warning('document.permissions', 'are not signed: those of the browser count', SIGN_WHOLE)]
 }
 
-function explainMisplaced (payload: unknown): ExplainProblem[] {
+function explainMisplaced ({ payload }: Opening): ExplainProblem[] {
   return misplacedMembers(payload).map((name) => refused(name, 'must not be at the top level of a config', name === 'payload' ? 'Sign the config itself.' : `Sign it as document.${name}.`))
 }
 

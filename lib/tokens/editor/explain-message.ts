@@ -83,7 +83,8 @@ function explainDownload (payload: object): ExplainProblem[] {
 
 /** Says what is wrong with the times of what the document server sends: it lives for minutes, and must say so. */
 export function explainShortLife (payload: unknown, { now, clockTolerance }: JudgeClock): ExplainProblem[] {
-  const { problem } = judgeTimes(isObject(payload) ? { ...payload } : {}, { now: () => now, clockTolerance })
+  if (!isObject(payload)) return []
+  const { problem } = judgeTimes({ ...payload }, { now: () => now, clockTolerance })
   return problem === undefined ? [] : [refused('exp', `cannot be: ${problem}`, 'Compare the clocks of both sides, and look for what holds requests up.')]
 }
 

@@ -30,11 +30,19 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function explainSignature (jwt: UnfoldedJwt, side: SecretSide, secrets: KnownSecrets, namesSecret: boolean): ExplainProblem[] {
   if (!isSignedWithHmac(jwt)) return [explainAlgorithm(memberOf(jwt.header, 'alg'))]
 
-  const own: readonly KeyObject[] = secrets[side] ?? []
-  if (own.length === 0) return [refused('secret', `cannot be compared: there is no ${side} secret here`, `Configure the ${side} secret: what the document server sends is signed with it.`)]
+  const own = usable(secrets[side])
+  if (own.length === 0) return [refused('secret', `to verify it with is missing: there is no ${side} secret here, or an empty one, which never verifies`, `Configure the ${side} secret of the document server.`)]
   const index = own.findIndex((secret) => isSignedWith(jwt, secret))
-  if (index > 0 && namesSecret) return [note('secret', `is the previous ${side} secret`, 'Sign anew before it is removed.')]
-  return index < 0 ? [explainForeign(jwt, side, secrets, namesSecret)] : []
+  if (index > 0 && namesSecret) return [note('secret', `that has signed it is the previous ${side} secret`, 'Sign anew before it is removed.')]
+  return index < 0 ? [explainForeign(jwt, side, own, namesSecret ? usable(secrets[otherOf(side)]) : [])] : []
+}
+
+function usable (secrets: readonly KeyObject[] = []): readonly KeyObject[] {
+  return secrets.filter(({ symmetricKeySize }) => symmetricKeySize !== 0)
+}
+
+function otherOf (side: SecretSide): SecretSide {
+  return side === 'inbox' ? 'outbox' : 'inbox'
 }
 
 function explainAlgorithm (alg: unknown): ExplainProblem {
@@ -42,23 +50,21 @@ function explainAlgorithm (alg: unknown): ExplainProblem {
   return refused('header.alg', 'is none that the document server takes', 'Sign with HS256, HS384 or HS512.')
 }
 
-function explainForeign (jwt: UnfoldedJwt, side: SecretSide, secrets: KnownSecrets, namesSecret: boolean): ExplainProblem {
+/** @param others Those of the other side, where they may be told. */
+function explainForeign (jwt: UnfoldedJwt, side: SecretSide, own: readonly KeyObject[], others: readonly KeyObject[]): ExplainProblem {
   const length = LENGTHS.get(memberOf(jwt.header, 'alg'))
   if (jwt.signature.length !== length) return refused('token', `has a signature of ${jwt.signature.length} characters in place of ${length}`, 'Look for what cuts or pads the token on its way.')
 
-  const own = secrets[side] ?? []
   if (isSignedWith(jwt, Buffer.alloc(0))) return refused('secret', 'that has signed it is empty', 'Give the program that signs its secret: as a rule a variable of the environment is not set. An empty one never verifies.')
-  if (isSignedWith(jwt, DEFAULT_SECRET)) return refused('secret', 'that has signed it is the default of document servers, and another one is configured here', 'Use one secret on both sides, and not the default.')
   if (own.some((secret) => isSignedWithAny(jwt, strippedSpellings(secret)))) {
     return refused('secret', 'is configured here with quotes or white space around it, and has signed the token without', 'Remove what is around the secret, in the environment or in the file that it is read from.')
   }
   if (own.some((secret) => isSignedWithAny(jwt, wrappedSpellings(secret)))) {
     return refused('secret', 'has signed the token with quotes or white space around it, and is configured here without', 'Remove what is around the secret on the side that signs, in its environment or in the file that it is read from.')
   }
-
-  const other = side === 'inbox' ? 'outbox' : 'inbox'
-  if (namesSecret && (secrets[other] ?? []).some((secret) => isSignedWith(jwt, secret))) {
-    return refused('secret', `that has signed it is the ${other} secret, and this takes the ${side} secret`, `Use the ${side} secret for it: inbox is for what the host says, outbox for what the document server says.`)
+  if (isSignedWith(jwt, DEFAULT_SECRET)) return refused('secret', 'that has signed it is the default of document servers, and another one is configured here', 'Use one secret on both sides, and not the default.')
+  if (others.some((secret) => isSignedWith(jwt, secret))) {
+    return refused('secret', `that has signed it is the ${otherOf(side)} secret, and this takes the ${side} secret`, `Use the ${side} secret for it: inbox is for what the host says, outbox for what the document server says.`)
   }
   return refused('secret', 'that has signed it is another one, or the token was altered after signing', SAME_SECRET)
 }

@@ -19,10 +19,12 @@ const NO_TEXT = /^(?:undefined|null|nan|none|nil|true|false|\[object \w+\])$/i
 
 const BRACKETED = /^(?:<[^<>]*>|\{[^{}]*\}|\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\([^()]*\)|%[^%]*%|\[[^[\]]*\]|__\w+__)$/
 
+const JSON_START = /^(?:\{\s*["}]|\[\s*[[{"\]])/
+
 /** In lower case, without what is neither letter nor digit. */
 const PLACEHOLDERS = new Set([
   'token', 'yourtoken', 'yourtokenhere', 'tokenhere', 'mytoken', 'thetoken', 'jwt', 'yourjwt', 'jwttoken', 'yourjwttoken', 'encryptedsignature',
-  'signature', 'yoursignature', 'configtoken', 'accesstoken', 'editortoken', 'placeholder', 'todo', 'xxx', 'string', 'changeme', 'example', 'test', 'abc'
+  'signature', 'yoursignature', 'configtoken', 'accesstoken', 'editortoken', 'placeholder', 'todo', 'xxx', 'string', 'changeme', 'example', 'test'
 ])
 
 const SIGN_IT = 'Sign the config where the secret is, on your server, and give the editor what comes out as config.token.'
@@ -69,10 +71,10 @@ function problemOfNoToken (text: string): ExplainProblem | undefined {
   const short = text.slice(0, MAX_PLACEHOLDER_LENGTH + 1)
   if (text === '') return refused('token', 'is empty', SIGN_IT)
   if (NO_TEXT.test(short)) return refused('token', 'is what a variable without a text in it is written as', 'Look at where the token is put into the page: was it awaited, and is it the member that was meant?')
+  if (JSON_START.test(short)) return refused('token', 'is JSON', SIGN_IT)
   if (short.length <= MAX_PLACEHOLDER_LENGTH && (BRACKETED.test(short) || PLACEHOLDERS.has(short.toLowerCase().replaceAll(/[^a-z0-9]/g, '')))) {
     return refused('token', 'is a placeholder', SIGN_IT)
   }
-  if (/^\s*[{[]/.test(short)) return refused('token', 'is JSON', SIGN_IT)
 
   const dots = countDots(text)
   if (dots === 1 || (dots === 2 && text.endsWith('.'))) return refused('token', 'is not signed: there is no signature behind its payload', 'Sign it with HS256 and the secret of the document server.')

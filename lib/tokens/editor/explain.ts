@@ -165,5 +165,5 @@ function inOrder (problems: readonly ExplainProblem[]): readonly ExplainProblem[
 }
 
 function nameFirst (problems: readonly ExplainProblem[]): string {
-  return problems.slice(0, 1).map(({ path, problem }) => `${path} ${problem}`).join()
+  return problems.slice(0, 1).map(({ problem }) => problem).join()
 }

@@ -15,7 +15,7 @@ import { type Explanation, explainToken, type TokenToExplain } from './explain.t
 import { checkConfig, checkMethod, checkRequest } from './input.ts'
 import { checkExpiresIn, type EditorSettings } from './options.ts'
 import { signEditorToken } from './signature.ts'
-import { type EditorVerdict, judgeConfigToken } from './verdict.ts'
+import { deepFreeze, type EditorVerdict, judgeConfigToken } from './verdict.ts'
 
 /** How one token is signed, where it differs from the instance's options. */
 export interface SignOptions {
@@ -125,45 +125,52 @@ export function createEditorSignaturesCore (settings: EditorSettings): EditorSig
   const { secrets, algorithm, name, headerPrefix, now, warn } = settings
   let hasWarned = false
 
-  /** The claims stand behind the payload's own members, which stay as they are. */
-  async function sign (purpose: string, payload: object, options: SignOptions, subject?: string): Promise<string> {
+  /**
+   * Signs each of the payloads, which are of one purpose, and tells of them as one. The claims stand behind the members of
+   * a payload, which stay as they are.
+   */
+  async function sign (purpose: string, payloads: readonly object[], options: SignOptions, subject?: string): Promise<string[]> {
     const { expiresIn = settings.expiresIn, issuedAt = settings.issuedAt, tenant } = options
     checkExpiresIn(expiresIn)
+    if (typeof issuedAt !== 'boolean') throw new InvalidOptionError('issuedAt', 'must be true or false')
     const [secret] = await secrets.find('inbox', tenant)
     const time = now()
     const seconds = Math.floor(time / 1000)
     const expiresAt = expiresIn === false ? undefined : seconds + expiresIn
-    const claims = { ...payload, ...(issuedAt && { iat: seconds }), ...(expiresAt !== undefined && { exp: expiresAt }) }
-    const token = signEditorToken(JSON.stringify(claims), secret, algorithm)
+    const claims = { ...(issuedAt && { iat: seconds }), ...(expiresAt !== undefined && { exp: expiresAt }) }
+    const tokens = payloads.map((payload) => signEditorToken(JSON.stringify({ ...payload, ...claims }), secret, algorithm))
 
-    if (token.length > LARGE_TOKEN && !hasWarned) {
+    if (!hasWarned && tokens.some(({ length }) => length > LARGE_TOKEN)) {
       hasWarned = true
       warn(`A token for ${purpose} has more than ${LARGE_TOKEN} characters, which proxies may cut or refuse: is there a picture in it, such as user.image as a data URL?`)
     }
     publish('issued', () => ({ flow: FLOW, name, time, subject, documents: [], expiresAt, purpose }))
-    return token
+    return tokens
+  }
+
+  async function signOne<Payload extends object> (purpose: string, payload: Payload, options: SignOptions): Promise<Signed<Payload>> {
+    const { editorConfig }: { editorConfig?: AnonymousEditorConfig['editorConfig'] } = payload
+    const [token = ''] = await sign(purpose, [payload], options, editorConfig?.user?.id)
+    return deepFreeze({ ...payload, token })
   }
 
   return {
     settings: Object.freeze({ name, now }),
     signConfig: async (config, options = {}) => {
-      checkNames(options, SIGN_OPTION_NAMES)
-      const checked = checkConfig(config, settings)
-      return withToken(checked, await sign('config', checked, options, checked.editorConfig?.user?.id)) as Signed<typeof config> // a copy of it
+      checkOptions(options, SIGN_OPTION_NAMES)
+      return await signOne('config', checkConfig(config, settings), options) as Signed<typeof config> // a copy of it
     },
     signMethod: async (method, parameter, options = {}) => {
-      checkNames(options, SIGN_OPTION_NAMES)
-      const checked = checkMethod(method, parameter, settings)
-      return withToken(checked, await sign(method, checked, options))
+      checkOptions(options, SIGN_OPTION_NAMES)
+      return await signOne(method, checkMethod(method, parameter, settings), options)
     },
     signRequest: async (service, parameters, options = {}) => {
-      checkNames(options, [...SIGN_OPTION_NAMES, 'operation'])
+      checkOptions(options, [...SIGN_OPTION_NAMES, 'operation'])
       const { operation = false } = options
       if (typeof operation !== 'boolean') throw new InvalidOptionError('operation', 'must be true or false')
       const checked = checkRequest(service, parameters, settings)
       const claim = operation ? { operation: service } : {}
-      const inHeader = await sign(service, { payload: checked, ...claim }, options)
-      const inBody = await sign(service, { ...checked, ...claim }, options)
+      const [inHeader = '', inBody = ''] = await sign(service, [{ payload: checked, ...claim }, { ...checked, ...claim }], options)
       return deepFreeze({ headers: { [settings.header]: `${headerPrefix}${inHeader}` }, body: { token: inBody } })
     },
     verifyConfig: async (token, config, { tenant } = {}) => judgeConfigToken(token, config, { secrets: await secrets.find('inbox', tenant), now: now(), clockTolerance: settings.clockTolerance }),
@@ -182,13 +189,8 @@ export function createEditorSignaturesCore (settings: EditorSettings): EditorSig
   }
 }
 
-function withToken<Payload extends object> (payload: Payload, token: string): Signed<Payload> {
-  return deepFreeze({ ...payload, token })
-}
-
-function deepFreeze<Value extends object> (value: Value): Value {
-  for (const member of Object.values(value)) {
-    if (typeof member === 'object' && member !== null) deepFreeze(member)
-  }
-  return Object.freeze(value)
+/** A number in their place, such as a life, would count for nothing. */
+function checkOptions (options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw new InvalidOptionError('options', 'must be an object')
+  checkNames(options, known)
 }

@@ -59,10 +59,7 @@ inEveryHost(t, 'refuses a request', async (t) => {
     ['for another query', bearer(token), ELSEWHERE, '/files/a.docx'],
     ['for another host', bearer(headerToken({ url: `https://evil.test${FILE}` })), ELSEWHERE],
     ['for the host that the request names (T19)', { ...bearer(headerToken({ url: `https://evil.test${FILE}` })), host: 'evil.test', 'x-forwarded-host': 'evil.test' }, ELSEWHERE],
-    ['a path that goes up', bearer(token), ELSEWHERE, '/files/x/../a.docx?v=1'],
-    ['a path that goes up, encoded', bearer(token), ELSEWHERE, '/files/x/%2e%2e/a.docx?v=1'],
-    ['a path that stays', bearer(token), ELSEWHERE, '/files/./a.docx?v=1'],
-    ['a path that a parser writes in another way', bearer(token), ELSEWHERE, '/files/%61.docx?v=1'],
+    ['a path that is spelt in another way', bearer(token), ELSEWHERE, '/files/%61.docx?v=1'],
     ...Object.entries(spoilt({ payload: { url: URL_OF_FILE }, ...TIMES })).filter(([name]) => !/line feed|"\\t" in the signature|" " in the signature|^empty/.test(name)).map(([name, text]): [string, Record<string, string>, object] => [`spoilt: ${name}`, bearer(text), INVALID])
   ]
   for (const [name, headers, expected, url = FILE] of cases) {
@@ -84,8 +81,7 @@ inEveryHost(t, 'requests that are written by hand', async (t) => {
   t.equal(await raw(FILE, good, 'authorization: Bearer x'), 400)
   t.equal(await raw(`${ORIGIN}${FILE}`, good), 403, 'a whole URL as target')
   t.equal(await raw(`http://x${FILE}`, good), 403)
-  t.equal(await raw('/files/x\\..\\a.docx?v=1', good), 403, 'a back slash')
-  t.equal(await raw('/files/x/..\\a.docx?v=1', `Authorization: Bearer ${headerToken({ url: `${ORIGIN}/files/a.docx?v=1` })}`), 403)
+  for (const path of ['/files/x/../a.docx?v=1', '/files/x/%2e%2e/a.docx?v=1', '/files/./a.docx?v=1', '/files/%2E/a.docx?v=1', '/files/x\\..\\a.docx?v=1']) t.equal(await raw(path, good), 403, path)
   t.not(await raw(`/${FILE}`, `Authorization: Bearer ${headerToken({ url: `${ORIGIN}/${FILE}` })}`), 200, 'two slashes')
   t.equal(downloads(), 0)
 })
@@ -143,13 +139,16 @@ inEveryHost(t, 'a refusal can be answered by the host', async (t) => {
     throws: () => { throw new Error('of the host') },
     'throws text': async () => await Promise.reject('text') // eslint-disable-line prefer-promise-reject-errors
   }
-  const { app, fetch, downloads } = await editorHost(t, { download: { onRefused: (error, request, reply) => ways[String(request.headers['x-way'])]?.(error, request, reply) } })
+  const warnings: string[] = []
+  const logger = { level: 'warn', stream: { write: (line: string) => { warnings.push(line) } } }
+  const { app, fetch, downloads } = await editorHost(t, { server: { logger }, download: { onRefused: (error, request, reply) => ways[String(request.headers['x-way'])]?.(error, request, reply) } })
   const reply = async (way: string) => await app.inject({ url: FILE, headers: { 'x-way': way } })
   for (const way of ['answers', 'answers later']) {
     const { statusCode, body, headers } = await reply(way)
     t.strictSame([statusCode, body, headers['www-authenticate']], [418, 'mine', undefined], way)
   }
   for (const way of ['nothing', 'nothing, later']) t.strictSame(refusal(await reply(way)), MISSING, way)
+  t.strictSame(warnings, [], 'none is answered twice')
   t.match((await reply('throws')).body, /of the host/)
   t.equal((await reply('throws text')).statusCode, 403)
   t.equal(downloads(), 0)

@@ -132,7 +132,7 @@ const cyclic: Record<string, unknown> = {}
 cyclic['a'] = [cyclic]
 const list = (members: object): unknown[] => Object.assign(['a'], members)
 class Listed extends Array<string> {}
-let manifold: unknown = 'x'.repeat(64)
+let manifold: unknown = null
 for (let level = 0; level < 28; level++) manifold = [manifold, manifold, manifold]
 
 const URL_RULE = 'must be a whole http or https URL without user information, written as new URL(url).href writes it'
@@ -155,6 +155,7 @@ const refused: ReadonlyArray<{ name: string, config: unknown, message: string }>
   { name: 'a little more in UTF-8 than in characters', config: inDocument({ options: { a: '\u20ac'.repeat(90_000) } }), message: TOO_LARGE },
   { name: 'a little more with escapes', config: inDocument({ options: { a: '\u0000'.repeat(50_000) } }), message: TOO_LARGE },
   { name: 'one thing very many times', config: inDocument({ options: { manifold } }), message: TOO_LARGE },
+  { name: 'one long text very many times', config: inDocument({ options: { a: Array(1000).fill('x'.repeat(1e6)) } }), message: TOO_LARGE },
   { name: 'depth 33', config: inDocument({ options: nested(31) }), message: 'document.options.a.a is nested too deeply, or holds itself' },
   { name: 'depth 10 000', config: inDocument({ options: nested(10_000) }), message: 'document.options.a.a is nested too deeply, or holds itself' },
   { name: 'holds itself', config: inDocument({ options: cyclic }), message: 'document.options.a[0] is nested too deeply, or holds itself' },

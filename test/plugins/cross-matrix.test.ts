@@ -1,0 +1,124 @@
+/** T30: every kind of token at every guard, its own instance's and another one's on the same store, also with one secret for both sides of an editor. */
+import { randomBytes } from 'node:crypto'
+import t, { type Test } from 'tap'
+import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { createKeyRing, generateKey, type KeyAlgorithm } from '../../lib/keys/index.ts'
+import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { configSigning, createEditorSignatures, type EditorConfig, type EditorMethodName, type EditorRequestParameters } from '../../plugins/config-signing/index.ts'
+import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { bodyToken, BROWSER_PAYLOADS, DOCS, headerToken, INBOX, KEY, NOW, OUTBOX, SAVE } from '../support/editor-tokens.ts'
+import { buildHost, inEveryHost } from '../support/hosts.ts'
+import { ISSUER, post } from '../support/session-host.ts'
+
+const ORIGIN = 'https://app.example'
+const now = () => NOW
+
+/** What a token is good for. */
+type Guard = 'session as bearer' | 'session in a cookie' | 'session to be ended' | 'API key' | 'callback in its body' | 'callback in its header' | 'download' | 'config'
+
+interface Kind {
+  name: string
+  /** Made anew each time, since one guard ends what it is given. */
+  make: () => Promise<string> | string
+  /** Where it passes when it is the instance's own. */
+  opens: readonly Guard[]
+}
+
+interface Instance {
+  name: string
+  secrets: { inbox: string, outbox: string }
+  algorithm: Extract<KeyAlgorithm, 'ES256' | 'HS256'>
+}
+
+/** The services of an instance, and all kinds of tokens that it, or its document server, makes. */
+async function createInstance (store: TokenStore, { name, secrets, algorithm }: Instance) {
+  // With a time of signing, tokens for browsers are as like those of the document server as can be.
+  const signatures = createEditorSignatures({ ...secrets, name, store, now, issuedAt: true, onWarning: () => {} })
+  const key = algorithm === 'ES256' ? await generateKey('ES256') : { kty: 'oct', alg: 'HS256', k: randomBytes(32).toString('base64url') } as const
+  const sessions = await createDocumentSessions({ issuer: ISSUER, name, store, now, keys: createKeyRing([{ key }]), documentEngineKeys: createKeyRing([{ key: await generateKey('ES256') }]) })
+  const credentials = createApiKeyRegistry({ store: createMemoryStore({ now }), now })
+  const caller = await credentials.create()
+  const documents = [{ id: 'a', permissions: ['read', 'write', 'download'] as const }]
+  const config = BROWSER_PAYLOADS['config'] as EditorConfig // that is what it is
+
+  const methods = Object.keys(BROWSER_PAYLOADS).filter((name) => /^(?:insertImage|set)/.test(name)).map((name): Kind => {
+    const method = String(name.split(' ')[0]) as EditorMethodName // as they are called
+    // Each is the parameter of the method that it is called by.
+    return { name, make: async () => (await signatures.signMethod(method, BROWSER_PAYLOADS[name] as never)).token, opens: method === 'setHistoryData' ? ['config'] : [] }
+  })
+  const parameters: EditorRequestParameters = { command: { c: 'info', key: KEY }, converter: { filetype: 'docx', key: KEY, outputtype: 'pdf', url: `${ORIGIN}/file` }, docbuilder: { async: true, key: KEY, url: `${ORIGIN}/file` } }
+  const services = ['command', 'converter', 'docbuilder'] as const
+  const requests = services.flatMap((service) => [false, true].flatMap((operation): Kind[] => [
+    { name: `${service} in a body, operation ${operation}`, make: async () => (await signatures.signRequest(service, parameters[service], { operation })).body.token, opens: [] },
+    { name: `${service} in a header, operation ${operation}`, make: async () => String((await signatures.signRequest(service, parameters[service], { operation })).headers['authorization']).slice(7), opens: [] }
+  ]))
+  const kinds: Kind[] = [
+    { name: 'session', make: async () => (await sessions.issue({ documents, subject: 'ada', credential: caller.record })).token, opens: ['session as bearer', 'session in a cookie', 'session to be ended'] },
+    { name: 'token for a Document Engine', make: async () => (await sessions.issue({ profile: 'document-engine', document: 'a', permissions: ['read-document'] })).token, opens: [] },
+    { name: 'API key', make: async () => (await credentials.create()).secret, opens: ['API key'] },
+    { name: 'config', make: async () => (await signatures.signConfig(config)).token, opens: ['config'] },
+    { name: 'refreshFile', make: async () => (await signatures.signMethod('refreshFile', config)).token, opens: ['config'] },
+    ...methods,
+    ...requests,
+    { name: 'callback in a body', make: () => bodyToken(SAVE, {}, secrets.outbox), opens: ['callback in its body'] },
+    { name: 'callback in a header', make: () => headerToken(SAVE, {}, secrets.outbox), opens: ['callback in its header'] },
+    { name: 'download', make: () => headerToken({ url: `${ORIGIN}/file` }, {}, secrets.outbox), opens: ['download'] }
+  ]
+  return { signatures, sessions, credentials, caller, kinds }
+}
+
+async function guardsOf (t: Test, { signatures, sessions, credentials, caller }: Awaited<ReturnType<typeof createInstance>>) {
+  let handled = 0
+  const { app } = await buildHost(t, {
+    register: async (scope) => {
+      await scope.register(sessionIssuance, { sessions, credentials, limits: { address: false, failures: false } })
+      await scope.register(configSigning, { signatures, routes: false })
+      scope.get('/documents/:id', { onRequest: sessions.require('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
+      scope.post('/callback', signatures.requireCallback({ document: () => [KEY, 'a'], downloadOrigins: [DOCS, ORIGIN] }, () => { handled++ }))
+      scope.get('/file', { onRequest: signatures.requireDownload({ origin: ORIGIN }) }, async () => 'bytes')
+    }
+  })
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const statusOf = async (url: string, headers: Record<string, string>) => (await app.inject({ url, headers })).statusCode
+  const isHandled = async (body: object, headers: Record<string, string>): Promise<boolean> => {
+    const before = handled
+    const { statusCode } = await post(app, '/callback', body, headers)
+    // What was processed before is answered in the same way.
+    return statusCode === 200 || handled > before
+  }
+  const guards: Record<Guard, (token: string) => Promise<boolean>> = {
+    'session as bearer': async (token) => await statusOf('/documents/a', bearer(token)) === 200,
+    'session in a cookie': async (token) => await statusOf('/documents/a', { cookie: `session=${token}`, 'sec-fetch-site': 'same-origin' }) === 200,
+    'session to be ended': async (token) => (await post(app, '/viewer/sessions/revoke', { jwt: token }, bearer(caller.secret))).statusCode === 204,
+    'API key': async (token) => (await post(app, '/viewer/sessions', {}, bearer(token))).statusCode === 201 || (await post(app, '/viewer/sessions', {}, { 'x-api-key': token })).statusCode === 201,
+    'callback in its body': async (token) => await isHandled({ ...SAVE, token }, {}),
+    'callback in its header': async (token) => await isHandled(SAVE, bearer(token)),
+    download: async (token) => await statusOf('/file', bearer(token)) === 200,
+    config: async (token) => (await signatures.verifyConfig(token)).accepted
+  }
+  return guards
+}
+
+const OTHER: Instance = { name: 'other', secrets: { inbox: 'Wm3Yt8Qz1Rk6Vb0Xp5Nc9Lj2Hg7Fd4Sa', outbox: 'Jd8Kf3Lz6Mx1Nv5Bq9Wr2Ty7Up4Ci0Eh' }, algorithm: 'ES256' }
+
+const instances: Array<[name: string, own: Instance, other: Instance]> = [
+  ['two secrets', { name: 'own', secrets: { inbox: INBOX, outbox: OUTBOX }, algorithm: 'ES256' }, OTHER],
+  ['one secret for both sides', { name: 'own', secrets: { inbox: INBOX, outbox: INBOX }, algorithm: 'ES256' }, OTHER],
+  ['sessions under HS256', { name: 'own', secrets: { inbox: INBOX, outbox: INBOX }, algorithm: 'HS256' }, { ...OTHER, algorithm: 'HS256' }],
+  ['the secrets of another one, swapped', { name: 'own', secrets: { inbox: INBOX, outbox: OUTBOX }, algorithm: 'ES256' }, { ...OTHER, secrets: { inbox: OTHER.secrets.outbox, outbox: OTHER.secrets.inbox } }]
+]
+
+for (const [name, own, other] of instances) {
+  inEveryHost(t, `each kind of token passes its own guard and no other: ${name}`, async (t) => {
+    const store = createMemoryStore({ now })
+    const instance = await createInstance(store, own)
+    const guards = Object.entries(await guardsOf(t, instance))
+    for (const { name, make, opens } of instance.kinds) {
+      for (const [guard, admits] of guards) t.equal(await admits(await make()), opens.some((open) => open === guard), `${name} at ${guard}`)
+    }
+    for (const { name, make } of (await createInstance(store, other)).kinds) {
+      for (const [guard, admits] of guards) t.equal(await admits(await make()), false, `${name} of another instance at ${guard}`)
+    }
+  })
+}
