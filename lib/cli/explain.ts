@@ -145,7 +145,7 @@ async function readToken (file: string | undefined, { stdin, stderr }: CliContex
 
 /** The path is not repeated: it may be a token, given in its place. */
 async function readFile (option: string, path: string): Promise<string> {
-  return await readAll(option, () => createReadStream(path, { end: MAX_BYTES }))
+  return await readAll(option, () => createReadStream(path))
 }
 
 async function readAll (option: string, open: () => AsyncIterable<Uint8Array | string> | Iterable<string>): Promise<string> {

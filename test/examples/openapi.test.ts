@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -8,13 +8,16 @@ import { readEnvironment } from '../../examples/server/environment.ts'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { configSigning, type EditorAuthorization, type EditorAuthorizers, type TenantSecrets } from '../../plugins/config-signing/index.ts'
 import { type Authorization, type RemoteSessions, sessionBroker } from '../../plugins/session-broker/index.ts'
 import { sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { startDocumentServer } from '../support/document-server.ts'
 import { issue, revoke } from '../support/example-client.ts'
 import { apiKeys, newDataDir, startServer, until } from '../support/example-server.ts'
 import { createChecker, examplesOf, isJson, type OpenApiDocument, type Operation, operationsOf, problemsOf, type Response } from '../support/openapi.ts'
 
 const KEY = 'a-known-key-of-the-demo_0123456789'
+const SECRET = randomBytes(32).toString('base64url')
 
 interface Answer {
   status: number
@@ -29,6 +32,8 @@ interface Question {
   at?: string
   /** In place of the parameter's example. */
   id?: string
+  /** With the question mark. */
+  query?: string
   /** An API key or a session. */
   bearer?: string
   headers?: Record<string, string | string[]>
@@ -46,7 +51,7 @@ type Ask = (question?: Question) => Promise<Answer>
 type Answers = Record<number, Record<string, (ask: Ask) => Promise<Answer>>>
 
 /** Header fields that mean something to clients, so none may come unannounced. */
-const ANNOUNCED = ['www-authenticate', 'retry-after', 'ratelimit', 'ratelimit-policy', 'cache-control', 'location', 'content-disposition', 'allow']
+const ANNOUNCED = ['content-security-policy', 'referrer-policy', 'www-authenticate', 'retry-after', 'ratelimit', 'ratelimit-policy', 'cache-control', 'location', 'content-disposition', 'allow']
 
 /** Header fields that come with some answers of a status. All others come with each. */
 const SOMETIMES: Readonly<Record<string, readonly string[]>> = { 400: ['WWW-Authenticate', 'Cache-Control'], 503: ['RateLimit', 'RateLimit-Policy'] }
@@ -81,7 +86,7 @@ async function send (url: string, method: string, { bearer, headers = {}, body, 
 
 /** The example in this process, where its store can be taken away. */
 async function startHere (t: Test): Promise<ExampleServer & { url: string }> {
-  const server = await createServer(readEnvironment({ PORT: '0', DATA_DIR: newDataDir(t), LOG_LEVEL: 'silent', DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1' }))
+  const server = await createServer(readEnvironment({ PORT: '0', DATA_DIR: newDataDir(t), LOG_LEVEL: 'silent', DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1', EDITOR_SECRET: SECRET, DOCUMENT_SERVER_URL: 'http://127.0.0.1:1' }))
   t.teardown(() => server.app.close())
   return { ...server, url: await server.app.listen({ host: '127.0.0.1', port: 0 }) }
 }
@@ -100,8 +105,43 @@ async function startHost (t: Test, { maxEntries = 1000, remote, authorization }:
   return { url: await app.listen({ host: '127.0.0.1', port: 0 }), key: (await registry.create()).secret }
 }
 
+/** The editor's flow in another host than the example, which makes fewer mistakes. */
+async function startEditorHost (t: Test, { authorize = GOOD, secrets, maxEntries = 1000 }: { authorize?: EditorAuthorizers, secrets?: TenantSecrets, maxEntries?: number }): Promise<{ url: string }> {
+  const app: FastifyInstance = Fastify({ trustProxy: '127.0.0.1' })
+  t.teardown(() => app.close())
+  await app.register(configSigning, {
+    inbox: secrets ?? SECRET,
+    ...(secrets !== undefined && { tenant: () => 'acme' }),
+    store: createMemoryStore({ maxEntries }),
+    allowedUrls: { server: ['https://app.example'], browser: [] },
+    authorize,
+    limitKey: () => 'jane'
+  })
+  return { url: await app.listen({ host: '127.0.0.1', port: 0 }) }
+}
+
+const GOOD: EditorAuthorizers = {
+  config: () => ({
+    document: { key: 'letter-1', url: 'https://app.example/letter.docx', permissions: {} },
+    editorConfig: { callbackUrl: 'https://app.example/callback', mode: 'edit', user: { id: 'jane' } }
+  }),
+  methods: { setHistoryData: () => ({ version: 1, key: 'letter-1', url: 'https://app.example/letter.docx' }) },
+  explain: () => true
+}
+
+const NOBODY: EditorAuthorizers = { config: () => null, methods: { setHistoryData: () => null }, explain: () => false }
+
+const CARELESS: EditorAuthorizers = {
+  // What compilers would find.
+  config: () => ({ document: {} }) as EditorAuthorization,
+  methods: { setHistoryData: () => ({ version: 0, key: 'letter-1', url: 'https://app.example/letter.docx' }) },
+  explain: () => Promise.reject('no error') // eslint-disable-line prefer-promise-reject-errors -- as hosts do
+}
+
 t.test('the document of the example server', async (t) => {
-  const server = await startServer(t, { env: { DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1' } })
+  const docs = await startDocumentServer(t, { inbox: SECRET })
+  const editor = { EDITOR_SECRET: SECRET, DOCUMENT_SERVER_URL: docs.url }
+  const server = await startServer(t, { env: { DEMO_API_KEY: KEY, TRUST_PROXY: '127.0.0.1', ...editor } })
   const { url, dataDir } = server
   const document = (await send(`${url}/docs/json`, 'GET', {})).body as OpenApiDocument // what is there is checked next
   const check = await createChecker()
@@ -112,9 +152,13 @@ t.test('the document of the example server', async (t) => {
     t.strictSame(await problemsOf(document), [])
   })
 
+  const keyOf = async (url: string): Promise<string> => {
+    const { body } = await send(`${url}/editor/config`, 'POST', { bearer: KEY, body: { documentId: 'letter' } })
+    return (docs.judge((body as { token: string }).token) as { document: { key: string } }).document.key
+  }
   const foreign = (await apiKeys(t, dataDir, 'create', '--flow', 'opaque-tokens') as { secret: string }).secret
   const narrow = (await apiKeys(t, dataDir, 'create', '--document', 'handbook') as { secret: string }).secret
-  const eager = (await apiKeys(t, dataDir, 'create') as { secret: string }).secret
+  const [eager = '', ...moreEager] = [await apiKeys(t, dataDir, 'create'), await apiKeys(t, dataDir, 'create'), await apiKeys(t, dataDir, 'create')].map((made) => (made as { secret: string }).secret)
   const disabled = await apiKeys(t, dataDir, 'create') as { record: { id: string }, secret: string }
   await apiKeys(t, dataDir, 'disable', disabled.record.id)
 
@@ -126,14 +170,26 @@ t.test('the document of the example server', async (t) => {
   const bound = await issue(url, KEY, all, { allowed_origins: ['https://app.example'] })
   const useless = await issue(url, KEY, { handbook: [] })
 
-  const [outage, draining, impatient] = [await startHere(t), await startHere(t), await startServer(t, { env: { DEMO_API_KEY: KEY, REQUEST_TIMEOUT: '1' } })]
+  const [outage, draining, impatient] = [await startHere(t), await startHere(t), await startServer(t, { env: { DEMO_API_KEY: KEY, REQUEST_TIMEOUT: '1', ...editor } })]
   const [full, unsigned] = [await startHost(t, { maxEntries: 1 }), await startHost(t)]
   const careless = await startHost(t, { authorization: { subject: 'jane', documents: [] } })
   const failing = await startHost(t, { remote: { url: `${outage.url}/viewer/sessions`, apiKey: KEY } })
   const slow = await startHost(t, { remote: { url: `${await startSilence(t)}/viewer/sessions`, apiKey: KEY, timeout: 50 } })
   const before = { key: (await outage.registry.create()).secret, token: await issue(outage.url, KEY, all) }
+  const keyOfOutage = await keyOf(outage.url)
   await outage.store.close()
   draining.drain()
+
+  const [nobody, heedless] = [await startEditorHost(t, { authorize: NOBODY }), await startEditorHost(t, { authorize: CARELESS })]
+  const [unknown, unreachable] = [await startEditorHost(t, { secrets: () => null }), await startEditorHost(t, { secrets: () => Promise.reject(new TypeError('out of reach')) })]
+  const crowded = await startEditorHost(t, { maxEntries: 1 })
+  /** Where PORT is 0 nobody has told the server where it is. */
+  const ORIGIN = 'http://127.0.0.1:0'
+  const signed = (path: string, options = {}) => docs.sign({ payload: { url: `${ORIGIN}/editor/${path}` } }, options)
+  const key = await keyOf(url)
+  const save = (members: object) => docs.callback({ key, callbackUrl: `${url}/editor/letter/callback` }, { status: 2, url: docs.keep(randomBytes(1001)).url, ...members })
+  await save({ filetype: 'odt' })
+  await save({ changesurl: docs.keep(randomBytes(1001)).url })
 
   const one = (id: string, members = {}) => ({ allowed_documents: [{ document_id: id, ...members }] })
   const foreignHost = { 421: { FOREIGN_HOST: (ask: Ask) => ask({ headers: { host: 'evil.example' } }) } }
@@ -204,6 +260,63 @@ t.test('the document of the example server', async (t) => {
   const annotations = { annotations: [] }
   const writing = guarded(annotations)
 
+  /** Of the routes of the editor's flow. */
+  const ofEditor = (body: object, eager = '', bodyLimit = 16 * 1024) => ({
+    ...foreignHost,
+    401: {
+      FDT_MISSING_CREDENTIAL: (ask: Ask) => ask({ body }),
+      FDT_INVALID_CREDENTIAL: (ask: Ask) => ask({ bearer: foreign, body })
+    },
+    403: {
+      FDT_FOREIGN_ORIGIN: (ask: Ask) => ask({ bearer: KEY, body, headers: { origin: 'https://evil.example' } }),
+      FDT_DOCUMENT_NOT_ALLOWED: (ask: Ask) => ask({ at: nobody.url, body }),
+      FDT_UNKNOWN_TENANT: (ask: Ask) => ask({ at: unknown.url, body })
+    },
+    408: { ERR_HTTP_REQUEST_TIMEOUT: (ask: Ask) => ask({ at: impatient.url, bearer: KEY, body, isUnfinished: true }) },
+    413: { FST_ERR_CTP_BODY_TOO_LARGE: (ask: Ask) => ask({ bearer: KEY, announced: bodyLimit + 1 }) },
+    415: { FST_ERR_CTP_INVALID_MEDIA_TYPE: (ask: Ask) => ask({ bearer: KEY, body, headers: { 'content-type': 'text/plain' } }) },
+    429: { FDT_RATE_LIMITED: async (ask: Ask) => await askUntil429(ask, 60, { bearer: eager, body }) },
+    500: { FDT_INVALID_AUTHORIZATION: (ask: Ask) => ask({ at: heedless.url, body }) },
+    503: {
+      FDT_STORE_UNAVAILABLE: (ask: Ask) => ask({ at: unreachable.url, body }),
+      FDT_STORE_FULL: (ask: Ask) => ask({ at: crowded.url, body })
+    }
+  })
+
+  /** Of pages behind the login of the editor. */
+  const ofLogin = {
+    ...foreignHost,
+    400: { FST_ERR_BAD_URL: (ask: Ask) => ask({ id: '%', bearer: KEY }) },
+    401: {
+      FDT_MISSING_CREDENTIAL: (ask: Ask) => ask(),
+      FDT_INVALID_CREDENTIAL: (ask: Ask) => ask({ bearer: foreign })
+    },
+    403: { FDT_DOCUMENT_NOT_ALLOWED: (ask: Ask) => ask({ bearer: narrow }) },
+    404: { FST_ERR_NOT_FOUND: (ask: Ask) => ask({ id: 'contract', bearer: KEY }) },
+    414: { FST_ERR_MAX_PARAM_LENGTH: (ask: Ask) => ask({ id: 'x'.repeat(101), bearer: KEY }) },
+    503: { FDT_STORE_UNAVAILABLE: (ask: Ask) => ask({ at: outage.url, bearer: before.key }) }
+  }
+
+  /** Of what the document server downloads. */
+  const ofDocumentServer = (path: string, invalid: string) => ({
+    ...foreignHost,
+    400: {
+      FST_ERR_BAD_URL: (ask: Ask) => ask({ id: '%', bearer: signed(`letter/${path}`) }),
+      FST_ERR_VALIDATION: (ask: Ask) => ask({ query: invalid, bearer: signed(`letter/${path}${invalid}`) }),
+      FDT_MULTIPLE_TOKENS: (ask: Ask) => ask({ headers: { authorization: [`Bearer ${signed(path)}`, `Bearer ${signed(path)}`] } })
+    },
+    401: {
+      FDT_MISSING_TOKEN: (ask: Ask) => ask(),
+      FDT_INVALID_TOKEN: (ask: Ask) => ask({ bearer: 'e30.e30.e30' }),
+      FDT_TOKEN_EXPIRED: (ask: Ask) => ask({ bearer: signed(`letter/${path}`, { iat: 1 }) })
+    },
+    403: { FDT_DOWNLOAD_NOT_ALLOWED: (ask: Ask) => ask({ bearer: signed('letter') }) },
+    404: { FST_ERR_NOT_FOUND: (ask: Ask) => ask({ id: 'contract', query: '?version=1', bearer: signed(`contract/${path}?version=1`) }) },
+    414: { FST_ERR_MAX_PARAM_LENGTH: (ask: Ask) => ask({ id: 'x'.repeat(101) }) }
+  })
+  const callback = (members: object, at = key) => ({ token: docs.sign({ key: at, status: 4, ...members }) })
+  const [asked, called] = [{ documentId: 'letter' }, { documentId: 'letter', data: 1 }]
+
   /** Every answer that the document promises, and how to get it. */
   const answersOf: Record<string, Answers> = {
     openConsole: { 302: { 'no body': (ask) => ask() }, ...foreignHost },
@@ -272,6 +385,60 @@ t.test('the document of the example server', async (t) => {
       },
       504: { FDT_UPSTREAM_TIMEOUT: (ask) => ask({ at: slow.url, body: opened }) }
     },
+    createEditorConfig: {
+      ...ofEditor(asked, eager),
+      200: { config: (ask) => ask({ bearer: KEY, body: asked }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { lang: 'x'.repeat(65) } })
+      }
+    },
+    signEditorMethod: {
+      ...ofEditor(called, moreEager[0]),
+      200: { setHistoryData: (ask) => ask({ bearer: KEY, body: called }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { documentId: 1 } })
+      },
+      404: { FDT_UNKNOWN_METHOD: (ask) => ask({ id: 'showMessage', bearer: KEY, body: {} }) }
+    },
+    explainEditorToken: {
+      ...ofEditor({ token: 'e30.e30.e30' }, moreEager[1], 1024 * 1024),
+      200: { refused: (ask) => ask({ bearer: KEY, body: { token: 'e30.e30.e30' } }) },
+      400: {
+        FDT_INVALID_JSON: invalidJson,
+        FST_ERR_VALIDATION: (ask) => ask({ bearer: KEY, body: { token: 1 } })
+      }
+    },
+    openEditor: { ...ofLogin, 200: { 'text/html': (ask) => ask({ bearer: KEY }) } },
+    listVersions: { ...ofLogin, 200: { example: (ask) => ask({ bearer: KEY }) } },
+    readVersion: {
+      ...ofDocumentServer('file', '?version=0'),
+      200: {
+        'application/vnd.openxmlformats-officedocument.wordprocessingml.document': (ask) => ask({ bearer: signed('letter/file') }),
+        'application/octet-stream': (ask) => ask({ query: '?version=2', bearer: signed('letter/file?version=2') })
+      }
+    },
+    readChanges: {
+      ...ofDocumentServer('changes', ''),
+      200: { 'application/zip': (ask) => ask({ query: '?version=3', bearer: signed('letter/changes?version=3') }) }
+    },
+    takeCallback: {
+      ...foreignHost,
+      200: { done: (ask) => ask({ body: callback({}) }) },
+      400: {
+        FST_ERR_BAD_URL: (ask) => ask({ id: '%', body: callback({}) }),
+        FST_ERR_CTP_EMPTY_JSON_BODY: (ask) => ask({ body: '' }),
+        FST_ERR_CTP_INVALID_JSON_BODY: (ask) => ask({ body: '{' })
+      },
+      403: { FDT_CALLBACK_REFUSED: (ask) => ask({ body: callback({}, 'another') }) },
+      408: { ERR_HTTP_REQUEST_TIMEOUT: (ask) => ask({ at: impatient.url, body: callback({}), isUnfinished: true }) },
+      413: { FST_ERR_CTP_BODY_TOO_LARGE: (ask) => ask({ announced: 4 * 1024 * 1024 + 1 }) },
+      414: { FST_ERR_MAX_PARAM_LENGTH: (ask) => ask({ id: 'x'.repeat(101), body: {} }) },
+      415: { FST_ERR_CTP_INVALID_MEDIA_TYPE: (ask) => ask({ body: '', headers: { 'content-type': 'application/xml' } }) },
+      500: { FDT_CALLBACK_FAILED: (ask) => ask({ body: callback({ status: 2, url: `${docs.url}/nothing` }) }) },
+      503: { FDT_STORE_UNAVAILABLE: (ask) => ask({ at: outage.url, body: callback({}, keyOfOutage) }) }
+    },
     listDocuments: {
       ...listing,
       200: { example: (ask) => ask({ bearer: KEY }) },
@@ -307,12 +474,14 @@ t.test('the document of the example server', async (t) => {
     const ask: Ask = (question = {}) => send(urlOf(operation, url, question), operation.method, question)
 
     await t.test(`${operation.operationId}: what it is told to send is taken`, async (t) => {
-      const bearer = operation.security?.some((scheme) => 'docTokensSession' in scheme) === true ? token : operation.security?.length === 0 ? undefined : KEY
+      const query = operation.operationId === 'readChanges' ? '?version=3' : ''
+      const bearer = bearerFor(operation, query)
       const bodies = Object.values(operation.requestBody?.content ?? {}).flatMap((media) => Object.entries(examplesOf(media)))
       for (const [name, body] of bodies.length === 0 ? [['no body', undefined] as const] : bodies) {
-        // A session has to be a real one.
-        const real = operation.operationId === 'revokeDocumentSession' && name === 'session' ? { ...body as object, jwt: await issue(url, KEY, all) } : body
-        const { status } = await ask({ ...(bearer !== undefined && { bearer }), body: real })
+        // A session has to be a real one, and so has a callback.
+        const isSession = operation.operationId === 'revokeDocumentSession' && name === 'session'
+        const real = isSession ? { ...body as object, jwt: await issue(url, KEY, all) } : operation.operationId === 'takeCallback' ? callback({}) : body
+        const { status } = await ask({ ...(bearer !== undefined && { bearer }), body: real, query })
         t.ok(status < 400, `${name}: ${status}`)
         t.ok(operation.responses[status] !== undefined, `${status} is promised`)
       }
@@ -329,6 +498,12 @@ t.test('the document of the example server', async (t) => {
         compareHeaders(t, answers, status, response)
       }
     })
+  }
+
+  function bearerFor ({ path, security = [] }: Operation, query: string): string | undefined {
+    const names = security.flatMap((scheme) => Object.keys(scheme))
+    if (names.includes('documentServer')) return signed(`${path.replace('/editor/{documentId}', 'letter')}${query}`)
+    return names.includes('docTokensSession') ? token : names.length === 0 ? undefined : KEY
   }
 
   function compare (t: Test, { status, type, headers, body }: Answer, promised: number, name: string, { content = {}, headers: documented = {} }: Response): void {
@@ -378,8 +553,8 @@ async function askUntil429 (ask: Ask, allowed: number, question: Question): Prom
   throw new RangeError('never too many')
 }
 
-function urlOf ({ path, parameters = [] }: Operation, url: string, { at = url, id }: Question): string {
-  return at + path.replace(/\{(\w+)\}/g, (_, name) => id ?? String(parameters.find((parameter) => parameter.name === name)?.example))
+function urlOf ({ path, parameters = [] }: Operation, url: string, { at = url, id, query = '' }: Question): string {
+  return at + path.replace(/\{(\w+)\}/g, (_, name) => id ?? String(parameters.find((parameter) => parameter.name === name)?.example)) + query
 }
 
 /** What there is to compare of an answer: its examples, its media types where they are bytes, or that it has no body. */

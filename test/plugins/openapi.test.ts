@@ -5,8 +5,10 @@ import t, { type Test } from 'tap'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { configSigning } from '../../plugins/config-signing/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, securitySchemes, sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { INBOX, OUTBOX } from '../support/editor-tokens.ts'
 import { type OpenApiDocument, type Operation, operationsOf, problemsOf } from '../support/openapi.ts'
 
 const ISSUER = 'https://tokens.example'
@@ -32,6 +34,14 @@ async function host (t: Test, options: FastifyDynamicSwaggerOptions, register: (
 async function flow () {
   const store = createMemoryStore()
   return { issuer: ISSUER, keys: createKeyRing([{ key: await generateKey('ES256') }]), store, credentials: createApiKeyRegistry({ store }) }
+}
+
+const editor = {
+  inbox: INBOX,
+  outbox: OUTBOX,
+  store: createMemoryStore(),
+  allowedUrls: { server: [], browser: [] },
+  authorize: { config: () => null, methods: { insertImage: () => null }, explain: () => null }
 }
 
 const paths = (document: OpenApiDocument) => Object.entries(document.paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method} ${path}`)).sort()
@@ -66,6 +76,23 @@ t.test('the flow in a host of any version', async (t) => {
     const { document: declared } = await host(t, { swagger: { info, securityDefinitions } }, async (app) => { await app.register(sessionIssuance, await flow()) })
     t.match(declared, { securityDefinitions }, 'what the host declared stays')
   })
+})
+
+t.test('routes of users, in a host of any version', async (t) => {
+  const cookie = { type: 'apiKey', in: 'cookie', name: 'login' } as const
+  const register = async (app: FastifyInstance) => {
+    await app.register(sessionBroker, { sessions: await createDocumentSessions(await flow().then(({ credentials, ...options }) => options)), authorize: () => null, security: [{ cookie: [] }] })
+    await app.register(configSigning, { ...editor, security: [{ cookie: [] }] })
+  }
+  const expected = ['post /api/create-session', 'post /editor/config', 'post /editor/explain', 'post /editor/methods/{method}']
+  for (const openapi of ['3.0.3', '3.1.0', '3.2.0']) {
+    const { document } = await host(t, { openapi: { openapi, info, components: { securitySchemes: { cookie } } }, exposeHeadRoutes: true }, register)
+    t.strictSame(await problemsOf(document), [], openapi)
+    t.strictSame(paths(document), expected)
+    t.strictSame(Object.keys(document.components?.securitySchemes ?? {}), ['cookie'], 'none of ours, which are of machines')
+  }
+  const { document } = await host(t, { swagger: { info, securityDefinitions: { cookie: { type: 'apiKey', in: 'header', name: 'cookie' } } } }, register)
+  t.strictSame(paths(document), expected)
 })
 
 t.test('security schemes', async (t) => {
@@ -117,16 +144,17 @@ t.test('security schemes', async (t) => {
       transform: ({ schema, url }) => {
         seen.push(url)
         // As one that converts schemas of another library.
-        if (/^\/(?:viewer|api)\//.test(url)) throw new TypeError('no schema of mine')
+        if (/^\/(?:viewer|api|editor)\//.test(url)) throw new TypeError('no schema of mine')
         return { schema, url }
       }
     }, async (app) => {
       app.get('/own', async () => 'mine')
       await app.register(sessionIssuance, await flow())
       await app.register(sessionBroker, { sessions: app.documentSessions, authorize: () => null, security: [{ docTokensBearer: [] }] })
+      await app.register(configSigning, editor)
     })
     t.ok(seen.includes('/own'))
-    t.strictSame(paths(document), ['get /own', 'post /api/create-session', 'post /viewer/sessions', 'post /viewer/sessions/revoke'])
+    t.strictSame(paths(document), ['get /own', 'post /api/create-session', 'post /editor/config', 'post /editor/explain', 'post /editor/methods/{method}', 'post /viewer/sessions', 'post /viewer/sessions/revoke'])
   })
 })
 
@@ -138,6 +166,7 @@ t.test('several instances: each under its prefix, with ids of its own', async (t
     await app.register(async (scope) => { await scope.register(sessionIssuance, { ...await flow(), name: 'three', prefix: '/a_b' }) })
     for (const prefix of ['/v1', '/v2']) {
       await app.register(async (scope) => { await scope.register(sessionIssuance, { sessions: shared, credentials: (await flow()).credentials, prefix: '/c' }) }, { prefix })
+      await app.register(async (scope) => { await scope.register(configSigning, { ...editor, name: prefix.slice(1), prefix: '/office' }) }, { prefix })
     }
   })
   t.strictSame(await problemsOf(document), [], 'ids are there once')
@@ -147,9 +176,11 @@ t.test('several instances: each under its prefix, with ids of its own', async (t
     '/viewer/sessions/revoke': 'revokeDocumentSession',
     '/a/b/viewer/sessions': 'createDocumentSession_a_b',
     '/v1/c/viewer/sessions': 'createDocumentSession_v1_c',
-    '/v2/c/viewer/sessions/revoke': 'revokeDocumentSession_v2_c'
+    '/v2/c/viewer/sessions/revoke': 'revokeDocumentSession_v2_c',
+    '/v1/office/editor/config': 'createEditorConfig_v1_office',
+    '/v2/office/editor/methods/{method}': 'signEditorMethod_v2_office'
   })
-  t.equal(Object.keys(ids).length, 10)
+  t.equal(Object.keys(ids).length, 16)
 })
 
 t.test('examples are of what the instance takes', async (t) => {

@@ -11,8 +11,10 @@ import { publish } from '../../lib/publish.ts'
 import { createKeyRing, generateKey, openStoredKeyRing, type RingKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { type AskedOfEditor, configSigning, createEditorSignatures, type EditorAuthorization } from '../../plugins/config-signing/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
+import { bodyToken, DOCS, headerToken, SAVE } from '../support/editor-tokens.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { findLeaks, partsOf, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
@@ -89,6 +91,8 @@ async function babbler (t: Test, answer: () => { status: number, body: string })
 interface Catch {
   /** Must be nowhere. */
   secrets: Secrets
+  /** Open what they name to whoever knows them: must be nowhere but with who is let in. */
+  capabilities: Secrets
   /** What came with requests and is no secret: must be nowhere but in events, and tokens. */
   parameters: Secrets
   /** Must not be in answers or events. What a driver says of its failure is for the log. */
@@ -150,6 +154,38 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   await app.register(async (scope) => { await scope.register(sessionBroker, { name: 'remote', prefix: '/remote', store, remote: { url, apiKey: remoteKey, sendSubject: true }, authorize, limits: { address: false } }) })
   await app.register(async (scope) => { await scope.register(sessionBroker, { name: 'strict', prefix: '/strict', sessions, authorize: () => ({ subject: user, documents: [{ id: document, permissions: [user as 'read'] }] }), limits: { address: false } }) })
 
+  const editorSecrets = { inbox: randomSecret(), 'previous inbox': randomSecret(), outbox: randomSecret(), 'inbox of a tenant': randomSecret() }
+  const documentKey = `confidential-${randomBytes(40).toString('hex')}`
+  const link = randomBytes(40).toString('hex')
+  const config: EditorAuthorization = {
+    document: { key: documentKey, url: `https://files.example/letter.docx?signature=${link}`, permissions: { edit: true } },
+    editorConfig: { callbackUrl: `https://app.example/callbacks/${link}`, mode: 'edit', user: { id: user, name: user } }
+  }
+  const wrongConfigs: Record<string, unknown> = {
+    none: null,
+    'wrong key': { ...config, document: { ...config.document, key: `${documentKey}/${link}` } },
+    elsewhere: { ...config, document: { ...config.document, url: `https://${link}.example/` } },
+    unknown: { ...config, [`${documentKey}/`]: link }
+  }
+  const authorizeEditor = (_request: FastifyRequest, { documentId = '' }: AskedOfEditor) => (documentId in wrongConfigs ? wrongConfigs[documentId] : config) as EditorAuthorization | null // or what is none
+  const password = `redis-password-${randomBytes(12).toString('hex')}`
+  const editorOptions = { store, allowedUrls: { server: ['https://files.example', 'https://app.example'], browser: [] } }
+  const editorRoutes = {
+    limits: { address: false },
+    authorize: { config: authorizeEditor, methods: { setHistoryData: () => ({ version: 1, key: documentKey, url: config.document.url }), insertImage: (_request: FastifyRequest, { data }: AskedOfEditor) => ({ images: [{ fileType: 'png', url: String(data) }] as const }) }, explain: () => true }
+  } as const
+  const signatures = createEditorSignatures({ ...editorOptions, inbox: [editorSecrets.inbox, editorSecrets['previous inbox']], outbox: editorSecrets.outbox, namesSecret: true })
+  await app.register(async (scope) => { await scope.register(configSigning, { ...editorRoutes, signatures }) })
+  await app.register(async (scope) => {
+    const secretsOf = (tenant: string) => {
+      if (tenant === 'sealed') throw new Error(`vault sealed: ${password}`)
+      return { acme: editorSecrets['inbox of a tenant'], weak: user.slice(0, 20), quoted: `"${editorSecrets['inbox of a tenant']}"` }[tenant] ?? null
+    }
+    await scope.register(configSigning, { ...editorOptions, ...editorRoutes, name: 'tenants', prefix: '/tenants', inbox: secretsOf, tenant: ({ headers }) => String(headers['x-tenant']) })
+  })
+  app.post('/callbacks/a', signatures.requireCallback({ document: () => documentKey, downloadOrigins: [DOCS] }, ({ type }) => { if (type === 'closed') throw new Error('disk is full') }))
+  app.get('/files/a', { onRequest: signatures.requireDownload({ origin: 'https://app.example' }) }, async () => 'bytes')
+
   const { secret: key, record: { id } } = await registry.create({ owner: 'acme' })
   const { secret: disabled, record: { id: disabledId } } = await registry.create()
   await registry.disable(disabledId)
@@ -179,11 +215,48 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   const expired = forge({ alg: 'ES256', typ: 'document-session+jwt', kid: ring.signing().kid }, { ...claimsOf(token), exp: 1 }, ring.signing())
   const forged = forge({ alg: 'ES256', typ: 'document-session+jwt', kid: ring.signing().kid }, claimsOf(token), retired)
   await post('/viewer/sessions/revoke', { jwt: ended })
+  const present = Math.floor(Date.now() / 1000)
+  const times = { iat: present, exp: present + 300 }
+  const saved = { ...SAVE, key: documentKey }
+  const callback = bodyToken(saved, times, editorSecrets.outbox)
+  const callbackHeader = headerToken(saved, times, editorSecrets.outbox)
+  const closed = bodyToken({ key: documentKey, status: 4 }, times, editorSecrets.outbox)
+  const oldCallback = bodyToken(saved, { iat: 1, exp: 2 }, editorSecrets.outbox)
+  const crossed = bodyToken(saved, times, editorSecrets.inbox)
+  const query = isDiscreet ? `?signature=${link}` : ''
+  const download = headerToken({ url: `https://app.example/files/a${query}` }, times, editorSecrets.outbox)
+  const editorToken = String((await post('/editor/config', { documentId: 'letter' })).json().token)
+  const methodToken = String((await post('/editor/methods/setHistoryData', {})).json().token)
+  const command = await signatures.signRequest('command', { c: 'info', key: documentKey })
+  const commandHeader = String(command.headers['authorization']).slice(7)
+  const older = bodyToken(config, times, editorSecrets['previous inbox'])
+  const tenantToken = String((await post('/tenants/editor/config', {}, { 'x-tenant': 'acme' })).json().token)
+
+  const editorTokens = { callback, callbackHeader, closed, oldCallback, crossed, download, editorToken, methodToken, command: command.body.token, commandHeader, older, tenantToken }
+
+  async function useEditor (): Promise<void> {
+    for (const documentId of [...Object.keys(wrongConfigs), 'letter']) await post('/editor/config', { documentId, data: documentKey })
+    for (const data of [config.document.url, `https://${link}.example/`, documentKey]) await post('/editor/methods/insertImage', { data })
+    for (const tenant of ['sealed', 'weak', 'quoted', 'nobody', user]) {
+      for (const path of ['config', 'methods/setHistoryData', 'explain']) await post(`/tenants/editor/${path}`, path === 'explain' ? { token: editorToken } : {}, { 'x-tenant': tenant })
+    }
+    for (const token of [...Object.values(editorTokens), ...Object.values(editorSecrets), documentKey, link]) {
+      for (const kind of ['config', 'setHistoryData', 'insertImage', 'request', 'callback', 'download']) await post('/editor/explain', { token, kind, ...(kind === 'config' && { config: { ...config, token } }) })
+      await post('/editor/explain', { token, [token]: token })
+      await post('/callbacks/a', { ...saved, token }, {})
+      await post('/callbacks/a', saved, bearer(token))
+      await post('/callbacks/a', { token: [token] }, bearer(token))
+      await post('/callbacks/a', {}, { authorization: `JWT ${token}` })
+      await send({ url: `/files/a${query}`, headers: bearer(token) })
+      await send({ url: `/files/a${isDiscreet ? `?other=${token}` : ''}`, headers: bearer(download) })
+    }
+  }
+
   const { token: engineToken } = await sessions.issue({ profile: 'document-engine', document, permissions: ['read-document'], password: remoteKey })
 
   async function refuseAll (): Promise<void> {
     const path = `/documents/${encodeURIComponent(document)}`
-    for (const secret of [key, rotated, wrong, disabled, narrow, token, bound, early, ended, expired, forged, engineToken, remoteToken, user]) {
+    for (const secret of [key, rotated, wrong, disabled, narrow, token, bound, early, ended, expired, forged, engineToken, remoteToken, user, editorSecrets.inbox, editorSecrets.outbox, editorToken, callback, documentKey]) {
       const suffix = isDiscreet ? `?access_token=${secret}&${encodeURIComponent(secret)}` : ''
       for (const place of ['/documents/a', '/cookie/a', '/header/a', ...isDiscreet ? [path, `/documents/${encodeURIComponent(secret)}`, `/nothing/${encodeURIComponent(secret)}`, '/%E0%A4%A'] : []]) {
         await send({ url: place + suffix, headers: bearer(secret) })
@@ -191,7 +264,7 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
         await send({ url: place + suffix, headers: { ...bearer(secret), cookie: `session=${secret}` } })
       }
       await send({ method: 'POST', url: `/cookie/a${suffix}`, headers: { cookie: `session=${secret}`, origin } })
-      for (const where of ['/viewer/sessions', '/viewer/sessions/revoke', '/api/create-session', '/remote/api/create-session', '/strict/api/create-session']) {
+      for (const where of ['/viewer/sessions', '/viewer/sessions/revoke', '/api/create-session', '/remote/api/create-session', '/strict/api/create-session', '/editor/config', '/editor/methods/insertImage', ...isDiscreet ? [`/editor/methods/${encodeURIComponent(secret)}`] : [], '/editor/explain']) {
         const target = where + suffix
         for (const body of [
           {}, secret, JSON.stringify(secret), [secret], { [secret]: secret }, `{"${secret}":`, `{"${secret}":1,"${secret}":1}`, { jwt: secret }, { user_id: [secret] }, { jwt: secret, user_id: user },
@@ -212,6 +285,7 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   }
   t.equal((await send({ url: `/documents/${encodeURIComponent(document)}`, headers: bearer(token) })).statusCode, 200)
   await refuseAll()
+  await useEditor()
 
   const before = ring.signing()
   const { kid } = await ring.rotate({ signsIn: 0 })
@@ -224,12 +298,12 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   await post('/viewer/sessions', {}, bearer(rotated))
   await registry.enable(id)
 
-  const password = `redis-password-${randomBytes(12).toString('hex')}`
   fault.error = Object.assign(new Error(`connect ECONNREFUSED redis://:${password}@10.0.0.1`), { code: 'ECONNREFUSED' })
   await send({ url: '/documents/a', headers: bearer(later) })
   await post('/viewer/sessions', { user_id: user })
   await post('/viewer/sessions/revoke', { user_id: user })
   await post('/api/create-session', { documentId: document })
+  await post('/callbacks/a', { token: bodyToken(saved, { ...times, iat: present - 1 }, editorSecrets.outbox) }, {})
   fault.error = undefined
 
   const statuses = new Set(places.map(({ name }) => Number(name.slice(7, 10))))
@@ -257,13 +331,21 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
       'remote key': remoteKey,
       'remote token': remoteToken,
       'token for a Document Engine': engineToken,
+      ...editorSecrets,
+      ...editorTokens,
       'private key': privateHalf(ring.signing()),
       'secret key': privateHalf(hmac.signing())
     },
+    capabilities: { documentKey, link },
     parameters: { user, origin, ...(isDiscreet && { document }) },
     failures: { password },
     places: [...places, ...output.written(), written(), ...log.map((text) => ({ name: 'log', text })), ...told.map(([name, event]) => ({ name: `event ${name}`, text: `${JSON.stringify(event)}\n${inspect(event, { depth: null })}` })), ...granted]
   }
+}
+
+/** As an operator makes one. A shorter one would be repeated to who sends it as the name of a member. */
+function randomSecret (): string {
+  return randomBytes(64).toString('base64url')
 }
 
 function privateHalf ({ signKey }: RingKey): string {
@@ -275,13 +357,15 @@ const isOf = (...names: string[]) => ({ name }: Place): boolean => names.some((s
 
 for (const isDiscreet of [false, true]) {
   t.test(isDiscreet ? 'a host that keeps paths and queries out of its log, secrets in URLs' : 'a host as Fastify makes it', async (t) => {
-    const { secrets, parameters, failures, places } = await runAllFlows({ t, isDiscreet })
+    const { secrets, capabilities, parameters, failures, places } = await runAllFlows({ t, isDiscreet })
     const isGranted = isOf('answer 2', 'answer 3')
     // Tokens of one instance are alike at their beginning.
     const noTokens = Object.fromEntries(Object.entries(secrets).filter(([, secret]) => !partsOf(secret).has('claims')))
 
     t.strictSame(findLeaks(secrets, places.filter((place) => !isGranted(place))), [])
     t.strictSame(findLeaks(noTokens, places.filter(isGranted)), [], 'who is given a token is given no other secret')
+    t.strictSame(findLeaks(capabilities, places.filter((place) => !isGranted(place))), [])
+    t.ok(findLeaks(capabilities, places.filter(isGranted)).length > 0, 'who is let in is told')
     t.strictSame(findLeaks(parameters, places.filter((place) => !isGranted(place) && !isOf('event')(place))), [])
     t.strictSame(findLeaks(failures, places.filter((place) => !isOf('log')(place))), [])
     t.ok(findLeaks(failures, places).length > 0, 'what a driver says is in the log')

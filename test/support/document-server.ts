@@ -75,7 +75,7 @@ export interface DocumentServer {
   download (url: string, options?: { to?: string, token?: string }): Promise<{ status: number, headers: Headers, file: Buffer }>
   /** Keeps a file. The first `failures` that ask for it get an error. */
   keep (file: string | Buffer, options?: { failures?: number, name?: string, listener?: RequestListener }): KeptFile
-  callback (document: OpenDocument, members: CallbackMembers, options?: CallbackOptions): Promise<CallbackResult>
+  callback (document: Pick<OpenDocument, 'key' | 'callbackUrl'>, members: CallbackMembers, options?: CallbackOptions): Promise<CallbackResult>
   /** What the editor in a browser was given, call by call: see {@link API}. */
   given: Array<{ call: string, argument: unknown }>
   /** A token under the outbox secret. */

@@ -66,7 +66,7 @@ export const editorHost: FastifyPluginAsync<EditorHostOptions> = async (app, { l
 
   app.get<VersionRoute>('/editor/:documentId/file', {
     onRequest: fromDocumentServer,
-    schema: fileSchema([...new Set(catalogue.flatMap(({ id, type }) => findEditable(id) === undefined ? [] : [type]))])
+    schema: fileSchema([...new Set(catalogue.flatMap(({ id, type }) => findEditable(id) === undefined ? [] : [type])), UNKNOWN_TYPE])
   }, async ({ params, query }, reply) => await send(reply, params.documentId, query.version, FILE))
 
   app.get<VersionRoute>('/editor/:documentId/changes', {

@@ -26,7 +26,7 @@ const GroupsOrText = () => Type.Optional(Type.Union([List(Group()), Group()]))
  * What the user may do. The document server compares it whole with the config of the browser, so nothing in it is ever
  * filled in: what is absent stays so, and mostly means `true`.
  */
-export const PermissionsSchema = Type.Object({
+const PermissionsSchema = Type.Object({
   edit: Switch(),
   download: Switch(),
   review: Switch(),

@@ -28,7 +28,7 @@ export type InsertImage =
   | InsertImageCommand & Image & { images?: never }
 
 /** One object, not a union of two: a union would name no member. That either is there is checked by hand. */
-export const InsertImageSchema = Type.Unsafe<InsertImage>(Type.Object({
+const InsertImageSchema = Type.Unsafe<InsertImage>(Type.Object({
   c: ImageCommand(),
   images: Type.Optional(List(ImageSchema, { minItems: 1 })),
   fileType: Type.Optional(imageMembers.fileType),
@@ -57,10 +57,10 @@ export type HistoryData = Omit<Static<typeof HistoryVersionSchema>, 'changesUrl'
   | { changesUrl: string, previous: Static<typeof PreviousVersionSchema> }
   | { changesUrl?: never, previous?: Static<typeof PreviousVersionSchema> })
 
-export const HistoryDataSchema = Type.Unsafe<HistoryData>(HistoryVersionSchema)
+const HistoryDataSchema = Type.Unsafe<HistoryData>(HistoryVersionSchema)
 
 /** What a spreadsheet refers to. */
-export const ReferenceSchema = Type.Object({
+const ReferenceSchema = Type.Object({
   path: Text(4096),
   url: Url('server'),
   /** The server refuses to fetch what has none. */
@@ -69,20 +69,20 @@ export const ReferenceSchema = Type.Object({
   referenceData: Type.Optional(ReferenceDataSchema)
 }, CLOSED)
 
-export const RequestedDocumentSchema = Type.Object({
+const RequestedDocumentSchema = Type.Object({
   c: OneOf(['compare', 'combine', 'insert-text']),
   fileType: OneOf(['doc', 'docm', 'docx', 'dot', 'dotm', 'dotx', 'epub', 'fodt', 'odt', 'ott', 'rtf', 'wps']),
   url: Url('server')
 }, CLOSED)
 
-export const RequestedSpreadsheetSchema = Type.Object({
+const RequestedSpreadsheetSchema = Type.Object({
   c: OneOf(['mailmerge']),
   fileType: OneOf(['csv', 'fods', 'ods', 'ots', 'xls', 'xlsm', 'xlsx', 'xlt', 'xltm', 'xltx']),
   url: Url('server')
 }, CLOSED)
 
 /** Of two methods that have a better one since 7.5. */
-export const FileSchema = Type.Object({ fileType: FileType(), url: Url('server') }, { ...CLOSED, ...DEPRECATED })
+const FileSchema = Type.Object({ fileType: FileType(), url: Url('server') }, { ...CLOSED, ...DEPRECATED })
 
 /** What each method takes, before it is signed. */
 export interface EditorMethodParameters {

@@ -9,7 +9,7 @@ import { CLOSED, FreeFormObject, List, OneOf, PictureUrl, Switch, Text, Url } fr
 import { FileType, Region } from './values.ts'
 
 /** @see [Command service](https://api.onlyoffice.com/docs/docs-api/additional-api/command-service/) */
-export const CommandSchema = Type.Object({
+const CommandSchema = Type.Object({
   c: OneOf(['info', 'forcesave', 'drop', 'meta', 'version', 'license', 'getForgotten', 'getForgottenList', 'deleteForgotten']),
   /** Of every command about a document: all but `version`, `license` and `getForgottenList`. */
   key: Type.Optional(DocumentKey()),
@@ -71,7 +71,7 @@ const SpreadsheetLayoutSchema = Type.Object({
 }, CLOSED)
 
 /** @see [Conversion API](https://api.onlyoffice.com/docs/docs-api/additional-api/conversion-api/request/) */
-export const ConverterSchema = Type.Object({
+const ConverterSchema = Type.Object({
   async: Switch(),
   /** Of `csv` and `txt`. */
   codePage: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -105,7 +105,7 @@ export const ConverterSchema = Type.Object({
  *
  * @see [Document Builder API](https://api.onlyoffice.com/docs/docs-api/additional-api/document-builder-api/)
  */
-export const DocbuilderSchema = Type.Object({
+const DocbuilderSchema = Type.Object({
   argument: Type.Optional(FreeFormObject()),
   async: Switch(),
   key: Type.Optional(DocumentKey()),

@@ -40,7 +40,7 @@ export const MethodBodySchema = Type.Object(asked, {
 })
 
 export const MethodParamsSchema = Type.Object({
-  method: Text(64, { description: 'A method of the editor whose parameter is signed', example: 'setHistoryData' })
+  method: Text(64, { description: 'A method of the editor whose parameter is signed', examples: ['setHistoryData'] })
 }, { additionalProperties: false })
 
 /** Refusals that every one of these routes gives. */

@@ -10,7 +10,7 @@ export const DOCUMENT_TYPES = ['word', 'cell', 'slide', 'pdf', 'diagram'] as con
 export const PLATFORM_TYPES = ['desktop', 'mobile', 'embedded'] as const
 
 /** By the type of document they open as. `xml` is in two. */
-export const FILE_TYPES = {
+const FILE_TYPES = {
   word: [
     'doc', 'docm', 'docx', 'dot', 'dotm', 'dotx', 'epub', 'fb2', 'fodt', 'hml', 'htm', 'html', 'hwp', 'hwpx', 'md', 'mht', 'mhtml',
     'odt', 'ott', 'pages', 'rtf', 'stw', 'sxw', 'txt', 'wps', 'wpt', 'xml'
@@ -21,20 +21,20 @@ export const FILE_TYPES = {
   diagram: ['vsdm', 'vsdx', 'vssm', 'vssx', 'vstm', 'vstx']
 } as const
 
-export const LANGUAGES = [
+const LANGUAGES = [
   'ar', 'az', 'be', 'bg', 'ca', 'cs', 'da', 'de', 'el', 'en', 'es', 'eu', 'fi', 'fr', 'gl', 'he', 'hr', 'hu', 'hy', 'id', 'it', 'ja', 'ko',
   'lo', 'lv', 'ms', 'nl', 'no', 'pl', 'pt', 'pt-PT', 'ro', 'ru', 'si', 'sk', 'sl', 'sq', 'sr', 'sr-Cyrl', 'sv', 'tr', 'uk', 'ur', 'vi', 'zh',
   'zh-TW'
 ] as const
 
-export const REGIONS = [
+const REGIONS = [
   'ar-EG', 'ar-SA', 'az-Latn-AZ', 'bg-BG', 'cs-CZ', 'da-DK', 'de-AT', 'de-CH', 'de-DE', 'el-GR', 'en-AU', 'en-GB', 'en-ID', 'en-US', 'es-ES',
   'es-MX', 'fi-FI', 'fr-CH', 'fr-FR', 'hu-HU', 'id-ID', 'it-CH', 'it-IT', 'ja-JP', 'ko-KR', 'lv-LV', 'nl-NL', 'pl-PL', 'pt-BR', 'pt-PT',
   'ru-RU', 'sk-SK', 'sl-SI', 'sr-Cyrl-RS', 'sr-Latn-RS', 'sv-FI', 'sv-SE', 'tr-TR', 'uk-UA', 'vi-VN', 'zh-CN', 'zh-TW'
 ] as const
 
 /** The last two stand for the default of their kind. */
-export const THEMES = [
+const THEMES = [
   'theme-system', 'theme-light', 'theme-classic-light', 'theme-dark', 'theme-contrast-dark', 'theme-gray', 'theme-white', 'theme-night',
   'default-dark', 'default-light'
 ] as const

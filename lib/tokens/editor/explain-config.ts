@@ -129,8 +129,7 @@ function explainUser ({ payload }: Opening): ExplainProblem[] {
   return [warning(isTruthy(user) ? 'editorConfig.user.id' : 'editorConfig.user', 'is not signed: the browser says who its user is', 'Sign the id of your user, as text that is not empty.')]
 }
 
-function explainReplaced ({ payload, sent, hasConfig }: Opening): ExplainProblem[] {
-  if (!hasConfig) return []
+function explainReplaced ({ payload, sent }: Opening): ExplainProblem[] {
   return REPLACED.filter((names) => {
     const [signed, browser] = [valueAt(payload, names), valueAt(sent, names)]
     return signed !== undefined && signed !== null && browser !== undefined && !isDeepStrictEqual(signed, browser)

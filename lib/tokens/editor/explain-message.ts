@@ -17,9 +17,7 @@ export type MessageKind = Exclude<ExplainKind, 'config' | 'refreshFile' | 'setHi
 const TIMES = ['iat', 'exp', 'nbf']
 
 /** Members that a host signs for browsers and for commands, and that no callback has. */
-const NOT_OF_CALLBACKS = [
-  'document', 'documentType', 'editorConfig', 'version', 'previous', 'changesUrl', 'c', 'images', 'fileType', 'referenceData', 'operation', 'outputtype'
-]
+const NOT_OF_CALLBACKS = ['document', 'editorConfig', 'version', 'c', 'images', 'fileType', 'operation', 'outputtype']
 
 const SIGN_PARAMETER = 'Sign the parameter of the method as it is given to the editor.'
 

@@ -30,7 +30,7 @@ function explainEnd (exp: unknown, seconds: number, clockTolerance: number): Exp
   if (exp > MILLISECONDS_FROM) return [warning('exp', 'is in milliseconds: as seconds it is thousands of years ahead, so the token never expires', IN_SECONDS)]
   const past = Math.floor(seconds - exp)
   const again = 'Sign when the page is made, not before, and compare the clocks of both sides.'
-  if (seconds > exp + clockTolerance) return [refused('exp', `was ${past} seconds ago, and ${clockTolerance} are tolerated: the token has expired`, again)]
+  if (seconds >= exp + clockTolerance) return [refused('exp', `was ${past} seconds ago, and ${clockTolerance} are tolerated: the token has expired`, again)]
   return seconds >= exp ? [warning('exp', `was ${past} seconds ago, which is just tolerated`, again)] : []
 }
 

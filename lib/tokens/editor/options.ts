@@ -26,7 +26,7 @@ export interface EditorSignaturesOptions extends SecretOptions {
   clockTolerance?: number
   /** Sign configs without `editorConfig.user.id`: then the browser says who its user is. Default is `false`. */
   allowAnonymous?: boolean
-  /** Sign members that this release does not know, for a newer server. What would change the meaning of the token is refused all the same. Default is `false`. */
+  /** Sign members that this release does not know, for a newer server. What would change the meaning of the token is refused all the same; URLs in such members are not checked. Default is `false`. */
   allowUnknown?: boolean
   /** Origins of the URLs that are signed. Default is any, for hosts that sign in code only; required with routes. */
   allowedUrls?: AllowedUrls
