@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createSecret } from '../../lib/credentials/secret.ts'
 import { generateKey } from '../../lib/keys/generate.ts'
-import { claimsOf, issue, list, read, revoke } from '../support/example-client.ts'
+import { call, claimsOf, issue, list, read, revoke } from '../support/example-client.ts'
 import { freePort, newDataDir, run, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
 
 type Variables = Record<string, string>
@@ -15,6 +15,7 @@ type Variables = Record<string, string>
 const base64 = (bytes: Buffer) => bytes.toString('base64')
 const encryptionKey = (id = '1') => `${id}:${base64(randomBytes(32))}`
 const DEMO_KEY = 'a-known-key-of-the-demo_0123456789'
+const editorSecret = () => randomBytes(32).toString('base64url')
 
 /** A folder for files that variables name. */
 function folderOf (t: Test): (name: string, content: string) => string {
@@ -28,7 +29,7 @@ function folderOf (t: Test): (name: string, content: string) => string {
 
 /** The one line that says what is wrong, and nothing else. */
 function checkLine (t: Test, line: string, names: string, variables: Variables): void {
-  const secrets = [variables['KEY_ENCRYPTION_KEY'], variables['DEMO_API_KEY']].flatMap((value) => value?.split(/[:,]/) ?? []).filter((value) => value.length > 5)
+  const secrets = ['KEY_ENCRYPTION_KEY', 'DEMO_API_KEY', 'EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => variables[name]?.split(/[:,]/) ?? []).filter((value) => value.length > 5)
   const title = JSON.stringify(variables).slice(0, 100)
   t.match(line, /^[^\n]{10,300}$/, `${title}: one line`)
   for (const name of names.split(' ')) t.ok(line.includes(name), `${title}: it names ${name}: ${line}`)
@@ -94,7 +95,17 @@ t.test('what a variable may be', async (t) => {
     ...each('DEMO_API_KEY', 'DEMO_API_KEY NODE_ENV', [DEMO_KEY], { NODE_ENV: 'production' }),
     ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY NODE_ENV', [file('demo', DEMO_KEY)], { NODE_ENV: 'production' }),
     ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY DEMO_API_KEY_FILE', [file('demo', DEMO_KEY)], { DEMO_API_KEY: DEMO_KEY }),
-    ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')])
+    ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')]),
+    ...['EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => [
+      ...each(name, name, [`"${editorSecret()}"`, `'${editorSecret()}'`, ` ${editorSecret()}`, `${editorSecret()} `, `${editorSecret()}\n`, '""', ' ', '\n', '{"k":"wombat"}']),
+      // The document server's own default is a word.
+      ...each(name, `${name} weak`, ['wombat', 'wombat'.repeat(6), 'x'.repeat(64)], { NODE_ENV: 'production' }),
+      ...each(`${name}_FILE`, `${name} weak`, [file('wombat', 'wombat\n')], { NODE_ENV: 'production' }),
+      ...each(`${name}_FILE`, `${name} empty`, [file('nothing', ''), file('lines', '\n\n')]),
+      ...each(`${name}_FILE`, `${name} ${name}_FILE`, [file('editor', editorSecret())], { [name]: editorSecret() }),
+      ...each(`${name}_FILE`, `${name}_FILE`, [tmpdir(), join(tmpdir(), 'there-is-no-such-file')])
+    ]),
+    ...each('DOCUMENT_SERVER_URL', 'DOCUMENT_SERVER_URL', ['docs.example', '//docs.example', 'ftp://docs.example', 'https://user@docs.example', 'https://docs.example?a', 'https://docs.example#a', 'https://DOCS.example', 'https://docs.example:443', 'https://', 'javascript:alert(1)', ' https://docs.example', 'https://docs.example/a b'])
   ]
   const told = await readAll(t, wrong.map(([, variables]) => variables))
   for (const [index, [names, variables]] of wrong.entries()) checkLine(t, String(told[index]), names, variables)
@@ -112,7 +123,14 @@ t.test('what a variable may be', async (t) => {
     ...['https://app.example', 'https://app.example, http://localhost:8080,'].map((CORS_ORIGINS) => ({ CORS_ORIGINS })),
     ...[encryptionKey(), `${encryptionKey('2')}, ${encryptionKey('1')}`].map((KEY_ENCRYPTION_KEY) => ({ KEY_ENCRYPTION_KEY })),
     { KEY_ENCRYPTION_KEY_FILE: file('key', `${encryptionKey()}\n`) },
-    ...[DEMO_KEY, createSecret('key'), 'x'.repeat(32), 'x'.repeat(512)].map((DEMO_API_KEY) => ({ DEMO_API_KEY }))
+    ...[DEMO_KEY, createSecret('key'), 'x'.repeat(32), 'x'.repeat(512)].map((DEMO_API_KEY) => ({ DEMO_API_KEY })),
+    ...['EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => [
+      { [name]: 'secret' },
+      { [name]: editorSecret(), NODE_ENV: 'production' },
+      { [`${name}_FILE`]: file('editor', `${editorSecret()}\n`), NODE_ENV: 'production' },
+      { [name]: '', [`${name}_FILE`]: '' }
+    ]),
+    ...['http://localhost:8080', 'https://docs.example', 'https://docs.example/', 'https://docs.example/editors'].map((DOCUMENT_SERVER_URL) => ({ DOCUMENT_SERVER_URL }))
   ]
   t.strictSame(await readAll(t, right), right.map(() => 'taken'))
 })
@@ -142,7 +160,10 @@ t.test('a wrong value stops the server with one line', async (t) => {
     ['KEY_ENCRYPTION_KEY_FILE', { KEY_ENCRYPTION_KEY_FILE: tmpdir() }],
     ['DEMO_API_KEY', { DEMO_API_KEY: 'short' }],
     ['DEMO_API_KEY NODE_ENV', { DEMO_API_KEY: DEMO_KEY, NODE_ENV: 'production' }],
-    ['DEMO_API_KEY_FILE', { DEMO_API_KEY_FILE: tmpdir() }]
+    ['DEMO_API_KEY_FILE', { DEMO_API_KEY_FILE: tmpdir() }],
+    ['EDITOR_SECRET quotes', { EDITOR_SECRET: `"${editorSecret()}"` }],
+    ['EDITOR_OUTBOX_SECRET weak', { EDITOR_OUTBOX_SECRET: 'wombat', NODE_ENV: 'production' }],
+    ['DOCUMENT_SERVER_URL', { DOCUMENT_SERVER_URL: 'docs.example' }]
   ]
   // Two at a time: each one is a process that loads all of the server.
   const queue = wrong.values()
@@ -176,6 +197,9 @@ t.test('all that can be set, set', async (t) => {
       CORS_ORIGINS: 'https://app.example, http://localhost:8080,',
       KEY_ENCRYPTION_KEY: key,
       DEMO_API_KEY_FILE: file('demo', `${DEMO_KEY}\n`),
+      EDITOR_SECRET_FILE: file('inbox', `${editorSecret()}\n`),
+      EDITOR_OUTBOX_SECRET: editorSecret(),
+      DOCUMENT_SERVER_URL: 'https://docs.example/editors/',
       KEYS_FILE: ''
     }
   })
@@ -189,12 +213,16 @@ t.test('all that can be set, set', async (t) => {
   t.equal((await revoke(url, DEMO_KEY, { user_id: 'anna' })).status, 204)
   t.equal((await read(url, token)).status, 401)
   const last = await issue(url, DEMO_KEY, { contract: ['read'] })
+  const page = await call(`${url}/editor/letter`, { bearer: DEMO_KEY })
+  t.match(page.text, 'src="https://docs.example/editors/web-apps/apps/api/documents/api.js"')
+  t.match(page.text, '"callbackUrl":"https://app.example/editor/letter/callback"', 'at the origin of ISSUER')
   t.equal(await stop(), 0)
 
   t.match(stdout(), /"remoteAddress":"192\.0\.2\.77"/, 'the first address that is not a proxy of ours')
   t.notMatch(stdout(), /API key of this server/, 'a known key is enough')
+  t.notMatch(stdout(), /secret of the editor|secret are the same/, 'and two good secrets are no reason for a warning')
   t.equal(stderr(), '')
-  for (const name of ['first-start.txt', 'key-encryption-key']) t.notOk(existsSync(join(dataDir, name)), `no ${name}`)
+  for (const name of ['first-start.txt', 'key-encryption-key', 'editor-secret']) t.notOk(existsSync(join(dataDir, name)), `no ${name}`)
 
   await t.test('a key encryption key that is not the one', async (t) => {
     for (const variables of [{ KEY_ENCRYPTION_KEY: encryptionKey('2026') }, { KEY_ENCRYPTION_KEY: encryptionKey('2027') }]) {

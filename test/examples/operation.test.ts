@@ -23,7 +23,7 @@ t.test('what everybody may ask', async (t) => {
 
   const openapi = await call(`${url}/docs/json`)
   const { paths } = openapi.body as { paths: Record<string, Record<string, { summary?: string, security?: unknown[] }>> }
-  t.strictSame(Object.keys(paths).sort(), ['/', '/api/create-session', '/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/health/live', '/health/ready', '/viewer/sessions', '/viewer/sessions/revoke'])
+  t.strictSame(Object.keys(paths).sort(), ['/', '/api/create-session', '/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/editor/config', '/editor/explain', '/editor/methods/{method}', '/editor/{documentId}', '/editor/{documentId}/changes', '/editor/{documentId}/file', '/editor/{documentId}/history', '/health/live', '/health/ready', '/viewer/sessions', '/viewer/sessions/revoke'])
   for (const [path, methods] of Object.entries(paths)) {
     for (const [method, { summary, security }] of Object.entries(methods)) t.ok(summary !== undefined && security !== undefined, `${method} ${path}`)
   }
@@ -142,6 +142,7 @@ t.test('its files are its own', { skip: process.platform === 'win32' ? 'modes ar
   const key = await firstKey(server)
   const token = await issue(server.url, key, { contract: ['read', 'write'] })
   t.equal((await call(`${server.url}/documents/contract/annotations`, { method: 'PUT', bearer: token, body: { annotations: [] } })).status, 204)
+  t.equal((await call(`${server.url}/editor/letter`, { bearer: key })).status, 200)
 
   const modes = [dataDir, ...readdirSync(dataDir, { recursive: true }).map((name) => join(dataDir, String(name)))].map((path) => {
     const stats = statSync(path)

@@ -1,5 +1,6 @@
 /** What a host does with the package. `load` imports or requires a subpath. */
 import { strict as assert } from 'node:assert'
+import { createHmac } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,7 +69,66 @@ export const flows = {
     const headers = { authorization: `Bearer ${answer.json().sessionToken}` }
     assert.equal((await app.inject({ url: '/documents/contract', headers })).statusCode, 200)
     assert.equal((await app.inject({ url: '/documents/handbook', headers })).statusCode, 403)
+  },
+
+  async 'fastify-doc-tokens/config-signing' (app, load) {
+    const { configSigning, createEditorSignatures } = await load('fastify-doc-tokens/config-signing')
+    const { createMemoryStore } = await load('fastify-doc-tokens/stores/memory')
+
+    const [inbox, outbox] = ['k3PzV9wQe7LxT1bN6mYc4RfH8sUj2GdA', 'Zt5XoW0nBq8MvK2hEr7CyLd4JgSi9PuF']
+    const saved = []
+    await app.register(configSigning, {
+      inbox,
+      outbox,
+      store: createMemoryStore(),
+      allowedUrls: { server: ['https://app.example'], browser: [] },
+      onRequest: async (request, reply) => { if (request.headers.cookie !== 'login=ada') return await reply.code(401).send() },
+      authorize: {
+        config: async (_request, { documentId }) => documentId === 'contract'
+          ? { document: { key: 'contract-1', url: 'https://app.example/files/contract', permissions: { edit: true } }, editorConfig: { callbackUrl: 'https://app.example/callbacks/contract', mode: 'edit', user: { id: 'ada' } } }
+          : null,
+        methods: { setRevisedFile: () => ({ fileType: 'docx', url: 'https://app.example/files/draft' }) },
+        explain: () => true
+      }
+    })
+    app.post('/callbacks/:id', app.editorSignatures.requireCallback({ document: ({ params }) => `${params.id}-1`, downloadOrigins: ['https://docs.example'] }, async ({ type, url }) => { saved.push([type, url]) }))
+    app.get('/files/:id', { onRequest: app.editorSignatures.requireDownload({ origin: 'https://app.example' }) }, async () => 'the file')
+
+    const ask = (path, payload, headers) => app.inject({ method: 'POST', url: path, headers: { 'sec-fetch-site': 'same-origin', cookie: 'login=ada', ...headers }, payload })
+    const answer = await ask('/editor/config', { documentId: 'contract', lang: 'de' })
+    assert.equal(answer.statusCode, 200, answer.body)
+    const { token, ...config } = answer.json()
+    assert.equal(config.editorConfig.lang, 'de')
+    assert.equal((await ask('/editor/explain', { token, config })).json().accepted, true)
+    assert.equal((await app.editorSignatures.verifyConfig(token, { ...config, document: { ...config.document, permissions: {} } })).code, 4004)
+    assert.equal((await ask('/editor/methods/setRevisedFile', {})).statusCode, 200)
+    assert.equal((await ask('/editor/methods/insertImage', {})).statusCode, 404)
+    assert.equal((await ask('/editor/config', { documentId: 'handbook' })).statusCode, 403)
+    assert.equal((await ask('/editor/config', { documentId: 'contract', document: { key: 'handbook-1' } })).statusCode, 400)
+    assert.equal((await ask('/editor/config', { documentId: 'contract' }, { cookie: '' })).statusCode, 401)
+    assert.equal((await ask('/editor/config', { documentId: 'contract' }, { 'sec-fetch-site': 'cross-site' })).statusCode, 403)
+
+    const iat = Math.floor(Date.now() / 1000)
+    const save = { key: 'contract-1', status: 2, url: 'https://docs.example/output.docx', users: ['ada'], iat, exp: iat + 300 }
+    assert.equal((await ask('/callbacks/contract', { token: hs256(save, outbox) })).body, '{"error":0}')
+    for (const refused of [save, { token }, { token: hs256(save, inbox) }]) assert.equal((await ask('/callbacks/contract', refused)).statusCode, 403)
+    assert.equal((await ask('/callbacks/handbook', { token: hs256({ ...save, iat: iat - 1 }, outbox) })).statusCode, 403)
+    assert.deepEqual(saved, [['save', 'https://docs.example/output.docx']])
+
+    const headers = { authorization: `Bearer ${hs256({ payload: { url: 'https://app.example/files/contract' }, iat, exp: iat + 300 }, outbox)}` }
+    assert.equal((await app.inject({ url: '/files/contract', headers })).body, 'the file')
+    assert.equal((await app.inject({ url: '/files/handbook', headers })).statusCode, 403)
+    assert.equal((await app.inject({ url: '/files/contract' })).statusCode, 401)
+
+    const { signConfig } = createEditorSignatures({ inbox, expiresIn: false })
+    assert.equal((await signConfig(config)).token, hs256(config, inbox))
   }
+}
+
+/** Signs as a document server does. */
+function hs256 (payload, secret) {
+  const input = [{ alg: 'HS256', typ: 'JWT' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
 }
 
 /** Uses each optional peer. */

@@ -32,6 +32,9 @@ onEvent('refused', ({ code, status, route, requestId, address, id, subject, cred
 })
 onEvent('issued', (event) => {
   expectTypeOf(event.documents[0]?.permissions).toEqualTypeOf<readonly string[] | undefined>()
+  expectTypeOf(event.expiresAt).toEqualTypeOf<number | undefined>()
+  expectTypeOf(event.purpose).toEqualTypeOf<string | undefined>()
+  if (event.flow === 'config-signing') expectTypeOf(event.subject).toEqualTypeOf<string | undefined>()
   // @ts-expect-error no event holds a token
   String(event.token)
   // @ts-expect-error an event without a request has no route

@@ -39,7 +39,11 @@ export async function registerEditor (app: FastifyInstance, { environment, store
     allowWeakSecret,
     store,
     allowedUrls: { server: [place.origin], browser: [place.origin] },
-    onWarning: (message) => { app.log.warn(message) }
+    // What keeps the server from starting has the first word, and then the only one.
+    onWarning: (message) => {
+      if (app.server.listening) app.log.warn(message)
+      else app.server.once('listening', () => { app.log.warn(message) })
+    }
   })
 
   await app.register(configSigning, {

@@ -31,7 +31,7 @@ const userRefusals = refusals([
   new DocumentNotAllowedError(),
   notFound,
   new StoreUnavailableError()
-], { 401: { ...headers, ...login }, 403: headers, 503: headers })
+], { 401: { ...headers, ...login }, 403: headers, 404: headers, 503: headers })
 
 export const pageSchema = {
   operationId: 'openEditor',
@@ -140,7 +140,7 @@ const fileRefusals = (validation: string) => refusals([
   new TokenExpiredError(),
   new DownloadNotAllowedError(),
   notFound
-], { 400: { ...NO_STORE, ...CHALLENGES[400] }, 401: { ...headers, ...CHALLENGES[401] }, 403: headers })
+], { 400: { ...NO_STORE, ...CHALLENGES[400] }, 401: { ...headers, ...CHALLENGES[401] }, 403: headers, 404: headers })
 
 export function fileSchema (types: readonly string[]) {
   return {

@@ -68,7 +68,8 @@ export interface EditorSignaturesCore {
    *
    * @see [Signature: browser](https://api.onlyoffice.com/docs/docs-api/additional-api/signature/browser/)
    */
-  signConfig<Config extends EditorConfig | AnonymousEditorConfig> (config: Config, options?: SignOptions): Promise<Signed<Config>>
+  signConfig (config: EditorConfig, options?: SignOptions): Promise<Signed<EditorConfig>>
+  signConfig (config: AnonymousEditorConfig, options?: SignOptions): Promise<Signed<AnonymousEditorConfig>>
   /**
    * Signs the parameter of one of the editor's methods, such as `insertImage`. Checks and throws as `signConfig` does.
    */
@@ -156,9 +157,10 @@ export function createEditorSignaturesCore (settings: EditorSettings): EditorSig
 
   return {
     settings: Object.freeze({ name, now }),
-    signConfig: async (config, options = {}) => {
+    signConfig: async (config: AnonymousEditorConfig, options: SignOptions = {}) => {
       checkOptions(options, SIGN_OPTION_NAMES)
-      return await signOne('config', checkConfig(config, settings), options) as Signed<typeof config> // a copy of it
+      // A copy, which has a user where the config has one.
+      return await signOne('config', checkConfig(config, settings), options) as Signed<EditorConfig>
     },
     signMethod: async (method, parameter, options = {}) => {
       checkOptions(options, SIGN_OPTION_NAMES)
