@@ -265,6 +265,7 @@ t.test('what is sent twice is kept once', async (t) => {
 
   const { key } = await host.open()
   for (const [name, other] of Object.entries({
+    'under the next key': {},
     'another file': { url: docs.keep('another').url },
     'by force': { status: 6 },
     'saved later': { lastsave: '2026-05-12T10:00:00.000Z' }

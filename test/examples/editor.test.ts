@@ -54,6 +54,7 @@ t.test('the page', async (t) => {
     t.ok(seconds > 200 && seconds <= 300, 'for five minutes')
     t.match(rest, { documentType: 'word', document: { title: 'Letter about the spring survey', fileType: 'docx', permissions: { edit: true, download: true } }, editorConfig: { mode: 'edit', user: { id: 'jane', name: 'jane' } } })
     t.ok(reply.text.includes(`src="${docs.url}/web-apps/apps/api/documents/api.js"`))
+    t.ok(reply.text.includes(`is there a document server at ${docs.url}?</div>`), 'where it is not, the page says so')
     t.equal((await call(page, { bearer: KEY })).status, 200, 'with a key in a header, too')
     t.match(contentOf(await call(page, { headers: { 'x-api-key': KEY } })).config.editorConfig.user, { id: 'demo', name: 'demo' })
     t.match(contentOf(await call(page, { headers: basic('', KEY) })).config.editorConfig.user, { id: 'demo', name: 'demo' })
@@ -105,6 +106,7 @@ t.test('the page', async (t) => {
       ['nothing', {}, login],
       ['another key', basic('jane', `${KEY}x`), login],
       ['the key as the name', basic(KEY, ''), login],
+      ['the key in both places', basic(KEY, KEY), login],
       ['no colon', encoded(KEY), login],
       ['no password', basic('jane', ''), login],
       ['a name with a line feed', basic('a\nb', KEY), login],

@@ -1,19 +1,21 @@
 /** T34: the example server as its users run it. Whatever it writes anywhere is searched for whatever it was told in confidence. */
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createSecret } from '../../lib/credentials/index.ts'
 import { openLmdbStore } from '../../lib/stores/lmdb.ts'
+import { startDocumentServer } from '../support/document-server.ts'
 import { call, type CallOptions, issue, sendRaw } from '../support/example-client.ts'
-import { CLI, firstKey, run, startServer } from '../support/example-server.ts'
+import { CLI, firstKey, freePort, run, startServer } from '../support/example-server.ts'
 import { findLeaks, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
 
 const ORIGIN = 'https://app.example'
 
-/** What a data folder holds, but for the two files that are secrets of their own. */
+/** What a data folder holds, but for the three files that are secrets of their own. */
 function dataPlaces (dataDir: string): Place[] {
   return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !['first-start.txt', 'key-encryption-key'].includes(name) && statSync(join(dataDir, name)).isFile())
+    .filter((name) => !['first-start.txt', 'key-encryption-key', 'editor-secret'].includes(name) && statSync(join(dataDir, name)).isFile())
     .map((name) => ({ name: `file ${name}`, text: readFileSync(join(dataDir, name)).toString() }))
 }
 
@@ -24,8 +26,11 @@ async function command (t: Test, dataDir: string, ...args: string[]): Promise<Pl
 }
 
 t.test('no secret in what the server, its files and the commands beside it write', async (t) => {
-  const server = await startServer(t, { env: { LOG_LEVEL: 'trace', CORS_ORIGINS: ORIGIN, TRUST_PROXY: '127.0.0.1' } })
+  const [ownPort, port] = [await freePort(), await freePort()]
+  const server = await startServer(t, { env: { PORT: String(ownPort), LOG_LEVEL: 'trace', CORS_ORIGINS: ORIGIN, TRUST_PROXY: '127.0.0.1', DOCUMENT_SERVER_URL: `http://127.0.0.1:${port}` } })
   const { url, dataDir } = server
+  const editorSecret = readFileSync(join(dataDir, 'editor-secret'), 'utf8').trim()
+  const docs = await startDocumentServer(t, { inbox: editorSecret, port })
   const key = await firstKey(server)
   let requests = 0
   // The limit by address is not what is asked here.
@@ -53,23 +58,45 @@ t.test('no secret in what the server, its files and the commands beside it write
   }
   const post = (path: string, body: unknown, options: CallOptions = {}) => send(path, { method: 'POST', bearer: key, body, ...options })
 
-  for (const secret of [key, another, rotated, wrong, token, ended, forged, encodeURIComponent(user)]) {
+  const ask = async (path: string, body: object) => (await call(`${url}/editor/${path}`, { method: 'POST', bearer: key, body, headers: somebody() })).body
+  const config = await ask('config', { documentId: 'letter' }) as { token: string, document: { url: string } }
+  const { token: version } = await ask('methods/setHistoryData', { documentId: 'letter', data: 1 }) as { token: string }
+  const opened = await docs.open(config)
+  const link = randomBytes(24).toString('base64url')
+  const saved = { key: opened.key, status: 2, users: [user], url: `${docs.keep('saved', { failures: 1 }).url}&signature=${link}`, changesurl: `${docs.keep('', { failures: 9 }).url}&signature=${link}` }
+  const callback = docs.sign(saved)
+  const download = docs.sign({ payload: { url: config.document.url } })
+  // The first time the file cannot be had, then it is kept, then it is known.
+  for (const status of [500, 200, 200]) t.equal((await call(opened.callbackUrl, { method: 'POST', body: { ...saved, token: callback } })).status, status)
+  const editing = { 'the secret of the editor': editorSecret, config: config.token, version, callback, download, link }
+
+  for (const secret of [key, another, rotated, wrong, token, ended, forged, ...Object.values(editing), opened.key, encodeURIComponent(user)]) {
+    // The plain name of a member is told to who sent it, up to 64 characters.
+    const member = secret.padEnd(65, secret)
     const query = `?access_token=${encodeURIComponent(secret)}&${secret}`
-    for (const path of ['/', '/documents', '/documents/contract', `/documents/${secret}`, `/documents/${secret}/annotations`, `/${secret}`, `/viewer/sessions/${secret}`, '/viewer/sessions', '/docs/json', '/health/ready', `/documents/%E0%A4%A${secret}`, `/documents/${secret.padEnd(200, secret)}`]) {
+    for (const path of ['/', '/documents', '/documents/contract', '/editor/letter', '/editor/letter/file', `/editor/${secret}`, `/editor/${secret}/callback`, `/documents/${secret}`, `/documents/${secret}/annotations`, `/${secret}`, `/viewer/sessions/${secret}`, '/viewer/sessions', '/docs/json', '/health/ready', `/documents/%E0%A4%A${secret}`, `/documents/${secret.padEnd(200, secret)}`]) {
       await send(path + query, { bearer: token })
       await send(path + query, { method: 'PUT', bearer: secret, body: secret })
       await send(path + query, { method: 'POST', body: JSON.stringify(secret), headers: { 'x-api-key': secret, cookie: `session=${secret}`, referer: `${ORIGIN}/?${secret}`, origin: ORIGIN, 'user-agent': secret } })
     }
-    for (const body of [secret, { [secret]: secret }, `{"${secret}":1,"${secret}":1}`, { allowed_documents: [{ document_id: 'a', document_permissions: [secret] }] }, { allowed_documents: [{ document_id: secret }, { document_id: secret }] }, { exp: secret }, { user_id: [secret] }, { jwt: secret }, { jwt: secret, user_id: user }]) {
+    for (const body of [secret, { [member]: secret }, `{"${member}":1,"${member}":1}`, { allowed_documents: [{ document_id: 'a', document_permissions: [secret] }] }, { allowed_documents: [{ document_id: secret }, { document_id: secret }] }, { exp: secret }, { user_id: [secret] }, { jwt: secret }, { jwt: secret, user_id: user }]) {
       await post('/viewer/sessions', body)
       await post('/viewer/sessions/revoke', body, { bearer: another })
       await post('/api/create-session', body)
     }
     await post('/api/create-session', { documentId: secret })
+    for (const body of [{ token: secret }, { [member]: secret }, { ...saved, token: docs.sign({ ...saved, key: secret }) }, { token: docs.sign({ ...saved, url: secret }) }]) {
+      await send('/editor/letter/callback', { method: 'POST', body, headers: { authorization: `Bearer ${secret}` } })
+    }
+    await send('/editor/letter', { headers: { authorization: `Basic ${Buffer.from(`${secret}:${secret}`).toString('base64')}` } })
+    await send('/editor/letter/history', { headers: { authorization: `Basic ${secret}` } })
+    for (const [path, body] of [['config', { documentId: secret, data: secret }], ['config', { lang: secret }], [`methods/${secret}`, {}], ['methods/setHistoryData', { documentId: 'letter', data: secret }], ['explain', { token: secret }], ['explain', { token: secret, kind: secret }]] as const) {
+      await post(`/editor/${path}`, body, { bearer: another, headers: { authorization: `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}` } })
+    }
     await post('/api/create-session', { documentId: 'contract' }, { bearer: secret, headers: { origin: ORIGIN, referer: `${ORIGIN}/?${secret}` } })
     await post('/viewer/sessions', {}, { headers: { 'x-api-key': secret } })
     await post('/viewer/sessions', {}, { headers: { 'content-type': `text/plain; ${secret}` } })
-    await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [secret], [secret]: secret } })
+    await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [secret], [member]: secret } })
     for (const raw of [
       `GET /?${secret} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nAuthorization: Bearer ${secret}\r\nno header ${secret}\r\n\r\n`,
       `GET /${secret} HTTP/1.1\r\nHost: ${secret}\r\nConnection: close\r\n\r\n`,
@@ -80,6 +107,7 @@ t.test('no secret in what the server, its files and the commands beside it write
   }
   await send('/documents/contract/annotations', { method: 'PUT', bearer: token, body: { annotations: [{ note }] } })
   await send('/documents/contract', { bearer: ended })
+  await send('/editor/letter/file?version=1', { bearer: download })
   for (let attempt = 0; attempt < 6; attempt++) await post('/viewer/sessions', {}, { bearer: wrong, headers: { 'x-forwarded-for': '192.0.2.1' } })
   await post('/viewer/sessions/revoke', { jwt: ended })
   await post('/viewer/sessions/revoke', { user_id: user })
@@ -90,18 +118,22 @@ t.test('no secret in what the server, its files and the commands beside it write
   await post('/viewer/sessions', {}, { bearer: rotated })
   t.equal(await server.stop(), 0)
 
+  t.match(server.stdout(), 'the changes of a version cannot be kept')
   t.strictSame([400, 401, 403, 404, 405, 415, 429].filter((status) => !statuses.has(status)), [], 'the server met every kind of refusal')
   const audit = readFileSync(join(dataDir, 'audit.jsonl'), 'utf8')
   for (const event of ['issued', 'verified', 'refused', 'revoked', 'locked']) t.ok(audit.includes(`"event":"${event}"`), event)
   t.ok(server.stdout().split('\n').length > places.length, 'and the log tells of all of them')
 
-  const secrets: Secrets = { key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2) }
+  const secrets: Secrets = { key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2), ...editing }
   places.push({ name: 'stdout', text: server.stdout() }, { name: 'stderr', text: server.stderr() })
   const files = dataPlaces(dataDir)
   t.ok(files.some(({ name }) => name === 'file audit.jsonl') && files.some(({ name }) => name.startsWith('file store')), 'the files are looked at')
   t.strictSame(findLeaks(secrets, [...places, ...files]), [])
-  // The audit log names whom it is about, and annotations are what the server is there to keep.
-  t.strictSame(findLeaks({ user }, [...places, ...files.filter(({ name }) => name !== 'file audit.jsonl')]), [])
+  // The audit log names whom it is about, versions who made them, and annotations are what the server is there to keep.
+  const [versions, others] = [files.filter(({ name }) => name.startsWith('file editor/')), files.filter(({ name }) => !name.startsWith('file editor/'))]
+  t.strictSame(findLeaks({ user }, [...places, ...others.filter(({ name }) => name !== 'file audit.jsonl')]), [])
+  t.strictSame(findLeaks({ 'the key of the document': opened.key }, [...places, ...others]), [])
+  t.ok(findLeaks({ 'the key of the document': opened.key }, versions).length > 0)
   t.strictSame(findLeaks({ note }, [...places, ...files.filter(({ name }) => !name.startsWith('file store'))]), [])
   t.ok(findLeaks({ user, note }, files).length > 0)
 })

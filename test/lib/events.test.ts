@@ -8,7 +8,9 @@ import { type DocTokensEvents, EVENT_NAMES, type IssuedEvent, onEvent } from '..
 import { publish } from '../../lib/publish.ts'
 import { createKeyRing, generateKey, openStoredKeyRing } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { createEditorSignatures } from '../../plugins/config-signing/index.ts'
 import { createDocumentSessions } from '../../plugins/session-issuance/index.ts'
+import { INBOX, KEY } from '../support/editor-tokens.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { ISSUER, NOW, SECONDS } from '../support/session-host.ts'
@@ -255,4 +257,16 @@ t.test('a stored ring makes its next key: told once, where it is made', async (t
   await other.refresh()
   t.ok(other.get(kid))
   t.strictSame(events(), [['rotated', { what: 'signing-key', id: kid, time: NOW }]])
+})
+
+t.test('an editor\'s token: whose, what for and until when, and nothing that opens the document', async (t) => {
+  const events = recordEvents(t)
+  const { signConfig, signMethod } = createEditorSignatures({ inbox: INBOX, name: 'letters', now: () => NOW })
+  const url = 'https://files.example/letter.docx?signature=secret'
+  await signConfig({ document: { key: KEY, url }, editorConfig: { user: { id: 'ada', name: 'Ada' } } })
+  await signMethod('setRevisedFile', { fileType: 'docx', url }, { expiresIn: false })
+  const base = { flow: 'config-signing', name: 'letters', time: NOW, documents: [] }
+  t.strictSame(events(), [['issued', { ...base, subject: 'ada', purpose: 'config', expiresAt: SECONDS + 300 }], ['issued', { ...base, purpose: 'setRevisedFile' }]])
+  await t.rejects(signConfig({ document: { key: KEY, url } }), { code: 'FDT_INVALID_EDITOR_PAYLOAD' })
+  t.strictSame(events(), [])
 })

@@ -8,8 +8,10 @@ import { type Readable, type Writable } from 'node:stream'
 import { type Test } from 'tap'
 import { hasTool } from './example-server.ts'
 
+const BROWSER = 'chromium'
+
 /** `false`, or what a machine without Chromium has to install. */
-export const skipWithoutChromium = hasTool('chromium') ? false : 'there is no chromium in the path: apt-get install chromium'
+export const skipWithoutChromium = hasTool(BROWSER) ? false : 'there is no chromium in the path: apt-get install chromium'
 
 export interface Tab {
   /** What an expression comes to in the page, once it is settled. */
@@ -45,7 +47,7 @@ export async function startBrowser (t: Test): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'chromium-'))
   // Its sandbox does not work for root.
   const args = [...FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), `--user-data-dir=${profile}`, 'about:blank']
-  const child = spawn('chromium', args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], HOME: profile } })
+  const child = spawn(BROWSER, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], HOME: profile } })
   const closed = once(child, 'close')
   t.teardown(async () => {
     child.kill('SIGKILL')

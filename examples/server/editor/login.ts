@@ -58,6 +58,8 @@ async function byPassword (credentials: ApiKeySource, { headers: { authorization
   const login = Buffer.from(authorization.slice('Basic '.length), 'base64').toString()
   const [, name, password] = /^([^:]*):(.*)$/s.exec(login) ?? []
   if (name === undefined || password === undefined || other !== undefined || name.length > NAME_LENGTH || /\p{Cc}/u.test(name)) throw new InvalidCredentialError()
+  // Everybody who edits sees the name, and so do logs.
+  if (name === password) throw new InvalidCredentialError()
 
   const credential = await authenticateApiKey(credentials, password, { flow: 'session-issuance' }).catch(asLogin)
   return { name: name === '' ? credential.id : name, credential }

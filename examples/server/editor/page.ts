@@ -35,7 +35,7 @@ export function renderPage ({ id, title, config, documentServerUrl }: PageConten
   }
   const body = documentServerUrl === undefined
     ? `<main><h1>${escapeHtml(title)}</h1><p>${NO_SERVER}</p><pre>${escapeHtml(JSON.stringify(config, null, 2))}</pre></main>`
-    : `<div id="editor"></div>
+    : `<div id="editor">The editor takes this place. If it does not, is there a document server at ${escapeHtml(documentServerUrl)}?</div>
 <script nonce="${nonce}" src="${escapeHtml(documentServerUrl)}/web-apps/apps/api/documents/api.js"></script>
 <script type="application/json" id="content">${escapeJson({ id, config })}</script>
 <script type="module" nonce="${nonce}">${SCRIPT}</script>`

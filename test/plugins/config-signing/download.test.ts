@@ -155,6 +155,16 @@ inEveryHost(t, 'a refusal can be answered by the host', async (t) => {
   t.strictSame(passed(await fetch(FILE)), PASSED)
 })
 
+t.test('a refusal that the host has answered without saying so is not answered twice', async (t) => {
+  const warnings: string[] = []
+  const logger = { level: 'warn', stream: { write: (line: string) => { warnings.push(line) } } }
+  const { app } = await editorHost(t, { server: { logger }, download: { onRefused: (_error, _request, reply) => { reply.code(418).send('mine') } } })
+  // Over a socket: behind an answer to `inject` there is nothing left that a second one could be sent to.
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  t.match(await sendRaw(t, url, `GET ${FILE} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 418 /)
+  t.strictSame(warnings, [])
+})
+
 inEveryHost(t, 'events and the log (T34)', async (t) => {
   const lines: string[] = []
   const events = recordEvents(t)
