@@ -72,8 +72,7 @@ export function createCallbackHandler<Request extends FastifyRequest> (
       await run(request, reply)
     } catch (thrown) {
       const error = toAnswer(thrown)
-      logProblem(request, error)
-      reportRefusal(request, error, instance, {})
+      reportRefusal(request, error, instance, {}, problemOf(error))
       return sendRefusal(error, reply, toCallbackBody)
     }
     return sendJson(reply.code(200).header('cache-control', 'no-store'), { error: 0 })
@@ -111,9 +110,8 @@ function isOutage (thrown: unknown): boolean {
 }
 
 /** Users ask "which token, and what is wrong with it", and the answer to a stranger must not say. */
-function logProblem (request: FastifyRequest, error: CodedError): void {
-  if (!('place' in error && 'problem' in error)) return
-  request.log.warn({ code: error.code, place: error.place, problem: error.problem }, 'callback refused')
+function problemOf (error: CodedError): object | undefined {
+  return 'place' in error && 'problem' in error ? { place: error.place, problem: error.problem } : undefined
 }
 
 function toCallbackBody (error: CodedError): object {

@@ -1,4 +1,4 @@
-import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
+import { type FastifyRequest } from 'fastify'
 import { DownloadNotAllowedError, InvalidOptionError, MissingTokenError, MultipleTokensError } from '../../lib/errors.ts'
 import { checkNames } from '../../lib/options.ts'
 import { publish } from '../../lib/publish.ts'
@@ -6,7 +6,7 @@ import { verifyDownload } from '../../lib/tokens/editor/download.ts'
 import { type EditorSettings } from '../../lib/tokens/editor/options.ts'
 import { isOrigin } from '../../lib/urls.ts'
 import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
-import { type CodedError, isRefusal, reportRefusal, sendRefusal } from '../shared/refusals.ts'
+import { createGuardHook, type GuardHook, type OnRefused } from '../shared/guard.ts'
 import { headerLines } from './header.ts'
 
 /** What `requireDownload` takes. */
@@ -16,16 +16,11 @@ export interface DownloadOptions<Request> {
   /** Whose secrets verify the token, where they are a function: from the route, never from the token. */
   tenant?: (request: Request) => Promise<string> | string
   /** Answers a refusal in place of the guard and returns `reply`, or throws. When it does neither, the guard answers. */
-  onRefused?: (error: CodedError, request: Request, reply: FastifyReply) => unknown
+  onRefused?: OnRefused<Request>
 }
 
-/**
- * A hook for `onRequest`.
- *
- * It takes a callback, which it never calls for a refusal that was answered. After an async hook Fastify goes on to
- * the handler when the client hangs up while an `onSend` hook of the host's still holds the answer back.
- */
-export type DownloadGuard<Request> = (request: Request, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+/** A hook for `onRequest`. */
+export type DownloadGuard<Request> = GuardHook<Request>
 
 const OPTIONS = ['origin', 'tenant', 'onRefused']
 
@@ -46,24 +41,13 @@ export function createDownloadGuard<Request extends FastifyRequest> (settings: E
     publish('verified', () => ({ flow: instance.flow, name, time: now(), ...originOf(request), permissions: ['download'] }))
   }
 
-  async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
-    reportRefusal(request, error, instance, {})
-    await onRefused?.(error, request, reply)
-    if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply)
-  }
-
-  return (request, reply, done) => {
-    // What the host's own functions throw is the host's. Without an error `done` would let the request pass.
-    const refuse = async (thrown: unknown): Promise<void> => {
-      try {
-        if (thrown instanceof Error && !isRefusal(thrown)) throw thrown
-        await answer(isRefusal(thrown) ? thrown : new DownloadNotAllowedError({ cause: thrown }), request, reply)
-      } catch (error) {
-        done(error instanceof Error ? error : new DownloadNotAllowedError({ cause: error }))
-      }
-    }
-    admit(request).then(() => { done() }, refuse)
-  }
+  return createGuardHook({
+    instance,
+    admit,
+    refusalOf: (cause) => new DownloadNotAllowedError({ cause }),
+    holderOf: () => ({}),
+    onRefused
+  })
 }
 
 function checkOptions<Request> ({ secrets }: EditorSettings, options: DownloadOptions<Request>): void {

@@ -56,7 +56,7 @@ export interface EditorSignatures extends EditorSignaturesCore {
    *
    * ```ts
    * app.post('/editor/:id/callback', app.editorSignatures.requireCallback({
-   *   document: (request) => currentKeyOf(request.params.id),
+   *   document: (request: FastifyRequest<{ Params: { id: string } }>) => keyOf(request.params.id),
    *   downloadOrigins: ['https://docs.example']
    * }, async (event) => { if (event.type === 'save') await download(event.url) }))
    * ```

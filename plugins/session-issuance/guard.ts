@@ -1,4 +1,4 @@
-import { type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
+import { type FastifyRequest } from 'fastify'
 import {
   CrossSiteError, InsufficientPermissionError, InvalidOptionError, InvalidTokenError, MissingTokenError, MultipleTokensError, OriginNotAllowedError
 } from '../../lib/errors.ts'
@@ -9,8 +9,8 @@ import { type DocumentSession, type DocumentSessionsCore, refusedSession } from 
 import { isOrigin } from '../../lib/urls.ts'
 import { either, type Presented, readBearer, readCookie, readHeader } from '../shared/bearer.ts'
 import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
+import { createGuardHook, type GuardHook, type OnRefused } from '../shared/guard.ts'
 import { isFromTrustedPage } from '../shared/same-origin.ts'
-import { type CodedError, isRefusal, reportRefusal, sendRefusal } from '../shared/refusals.ts'
 
 /** Which document a request is about. Just one of the three. */
 export type DocumentResolver<Request> =
@@ -33,16 +33,11 @@ export type GuardOptions<Request> = DocumentResolver<Request> & {
   /** With `cookie`: origins besides the issuer's and the request's own whose pages may change something. */
   trustedOrigins?: readonly string[]
   /** Answers a refusal in place of the guard and returns `reply`, or throws. When it does neither, the guard answers. */
-  onRefused?: (error: CodedError, request: Request, reply: FastifyReply) => unknown
+  onRefused?: OnRefused<Request>
 }
 
-/**
- * A hook for `onRequest`, or `preHandler` where the resolver reads the body. Sets `request.documentSession`.
- *
- * It takes a callback, which it never calls for a refusal that was answered. After an async hook Fastify goes on to
- * the handler when the client hangs up while an `onSend` hook of the host's still holds the answer back.
- */
-export type DocumentSessionGuard<Request> = (request: Request, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+/** A hook for `onRequest`, or `preHandler` where the resolver reads the body. Sets `request.documentSession`. */
+export type DocumentSessionGuard<Request> = GuardHook<Request>
 
 /** Permissions, all of which are required, and then the options. */
 export type GuardArguments<Permission extends string, Request> = [Permission, ...Permission[], GuardOptions<Request>]
@@ -63,18 +58,20 @@ export function createGuard<Permission extends string, Request extends FastifyRe
   args: readonly unknown[]
 ): DocumentSessionGuard<Request> {
   const { permissions, options } = checkArguments<Permission, Request>(sessions, args)
-  const { onRefused } = options
   const read = tokenReader(options)
   const resolve = documentResolver(options)
   const { issuer, name, now } = sessions.settings
   const trusted = new Set([new URL(issuer).origin, ...options.trustedOrigins ?? []])
   const instance: FlowInstance = { flow: 'session-issuance', name, now }
 
-  async function admit (request: Request, found: Found<Permission>): Promise<DocumentSession<Permission>> {
+  // Of requests whose token was good.
+  const sessionOf = new WeakMap<Request, DocumentSession<Permission>>()
+
+  async function admit (request: Request): Promise<void> {
     const token = read(request)
     if (token.fromCookie && !isSameSiteJson(request, trusted)) throw new CrossSiteError()
     const session = await sessions.verify(token.text)
-    found.session = session
+    sessionOf.set(request, session)
     if (session.allowedOrigins?.includes(String(request.headers.origin)) === false) throw new OriginNotAllowedError()
 
     const document = await resolve?.(request)
@@ -83,41 +80,17 @@ export function createGuard<Permission extends string, Request extends FastifyRe
       : covers(session, document, permissions)
     if (!covered) throw new InsufficientPermissionError()
     publish('verified', () => ({ flow: instance.flow, name, time: now(), ...originOf(request), ...holderOf(session), permissions, document: typeof document === 'string' ? document : undefined }))
-    return session
+    // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
+    request.documentSession = session as unknown as FastifyRequest['documentSession']
   }
 
-  async function answer (error: CodedError, request: Request, reply: FastifyReply, { session }: Found<Permission>): Promise<void> {
-    reportRefusal(request, error, instance, holderOf(session ?? refusedSession(error)))
-    const answered = onRefused?.(error, request, reply)
-    // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
-    if (answered === reply) return
-    await answered
-    if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply)
-  }
-
-  return (request, reply, done) => {
-    const found: Found<Permission> = {}
-    const pass = (session: DocumentSession<Permission>): void => {
-      // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
-      request.documentSession = session as unknown as FastifyRequest['documentSession']
-      done()
-    }
-    // What the host's own functions throw is the host's. Without an error `done` would let the request pass.
-    const refuse = async (thrown: unknown): Promise<void> => {
-      try {
-        if (thrown instanceof Error && !isRefusal(thrown)) throw thrown
-        await answer(isRefusal(thrown) ? thrown : new InsufficientPermissionError({ cause: thrown }), request, reply, found)
-      } catch (error) {
-        done(error instanceof Error ? error : new InsufficientPermissionError({ cause: error }))
-      }
-    }
-    admit(request, found).then(pass, refuse)
-  }
-}
-
-/** What is known of a request that is refused. */
-interface Found<Permission extends string> {
-  session?: DocumentSession<Permission>
+  return createGuardHook({
+    instance,
+    admit,
+    refusalOf: (cause) => new InsufficientPermissionError({ cause }),
+    holderOf: (error, request) => holderOf(sessionOf.get(request) ?? refusedSession(error)),
+    onRefused: options.onRefused
+  })
 }
 
 function holderOf (session: DocumentSession<string> | undefined): TokenHolder {

@@ -54,10 +54,15 @@ function hasCode (error: unknown): error is CodedError {
     'statusCode' in error && typeof error.statusCode === 'number' && error.statusCode >= 400
 }
 
-/** Tells the log and who listens. An outage is logged with its cause, which a client never sees; a refusal by its code alone. */
-export function reportRefusal (request: FastifyRequest, error: CodedError, { flow, name, now }: FlowInstance, holder: TokenHolder): void {
+/**
+ * Tells the log and who listens. An outage is logged with its cause, which a client never sees; a refusal by its code.
+ *
+ * @param details What the host needs to find the mistake, where a refusal is mostly one of its own set-up. Safe to log.
+ */
+export function reportRefusal (request: FastifyRequest, error: CodedError, { flow, name, now }: FlowInstance, holder: TokenHolder, details?: object): void {
   const { code, statusCode: status } = error
   if (status >= 500) request.log.error(error)
+  else if (details !== undefined) request.log.warn({ code, ...details }, 'request refused')
   else request.log.info({ code }, 'request refused')
   publish('refused', () => ({ flow, name, time: now(), ...originOf(request), code, status, ...holder }))
 }

@@ -375,6 +375,7 @@ t.test('two processes on one data folder', async (t) => {
   t.equal((await first.open()).key, (await second.open()).key)
 })
 
+// T30
 t.test('what is not the document server’s, or not about this document', async (t) => {
   const host = await startHost(t)
   const { docs, url } = host
@@ -391,6 +392,7 @@ t.test('what is not the document server’s, or not about this document', async 
   const letter = '/editor/letter/callback'
   const refused: Array<[string, string, object, string?]> = [
     ['no token', letter, claims],
+    ['no object', letter, []],
     ['another secret', letter, { token: docs.sign(claims, { secret: randomBytes(32).toString('base64url') }) }],
     ['the inbox secret', letter, { token: docs.sign(claims, { secret: secrets.inbox }) }],
     ['no signature', letter, { token: docs.sign(claims).replace(/[^.]*$/, '') }],

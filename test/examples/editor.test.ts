@@ -72,6 +72,7 @@ t.test('the page', async (t) => {
       return nonce
     })
     t.not(nonces[0], nonces[1], 'made for one answer')
+    // T40
     for (const { headers } of replies) {
       t.match(Object.fromEntries(headers), { 'content-type': 'text/html; charset=utf-8', 'referrer-policy': 'same-origin', 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
     }
@@ -124,7 +125,8 @@ t.test('the page', async (t) => {
       }
       t.equal((await call(`${url}${path}`, { headers: basic('x'.repeat(128), KEY) })).headers.get('www-authenticate'), null)
     }
-    for (const id of ['nothing', 'contract', 'floor-plan', 'LETTER', '..%2Fletter', '__proto__']) t.equal((await call(`${url}/editor/${id}`, { headers: basic('jane', KEY) })).status, 404, id)
+    // T28
+    for (const id of ['nothing', 'contract', 'floor-plan', 'LETTER', '..%2Fletter', '__proto__', 'constructor']) t.equal((await call(`${url}/editor/${id}`, { headers: basic('jane', KEY) })).status, 404, id)
   })
 
   await t.test('goes no further than the key', async (t) => {
@@ -148,7 +150,7 @@ t.test('the page', async (t) => {
     t.equal((await call(`${url}/editor/methods/insertImage`, { method: 'POST', body: {}, headers: basic('jane', KEY) })).status, 404, 'what nothing is signed for')
   })
 
-  // T38
+  // T17, T38
   await t.test('and nobody else’s page asks in its place', async (t) => {
     const ask = async (headers: Record<string, string>) => (await call(`${url}/editor/config`, { method: 'POST', body: { documentId: 'letter' }, headers: { ...basic('jane', KEY), ...headers } })).status
     t.equal(await ask({ origin: url }), 200, 'its own')

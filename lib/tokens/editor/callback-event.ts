@@ -1,3 +1,4 @@
+import { deepFreeze } from '../../freeze.ts'
 import { type CallbackClaims } from '../../schemas/editor/callback.ts'
 
 /** What somebody did that the document server tells of. */
@@ -85,11 +86,11 @@ export function toEvent (type: EditorCallbackEvent['type'], claims: CallbackClai
     actions: actions.map(({ type, userid }) => ({ type, userId: userid })),
     ...(userdata !== undefined && { userData: userdata })
   }
-  if (type === 'editing' || type === 'closed') return frozen({ type, ...base })
+  if (type === 'editing' || type === 'closed') return deepFreeze({ type, ...base })
 
   const version = { ...base, ...versionOf(claims) }
-  if (type === 'saveError' || type === 'forceSaveError') return frozen({ type, ...version, ...(url !== undefined && { url }) })
-  return url === undefined ? undefined : frozen({ type, ...version, url })
+  if (type === 'saveError' || type === 'forceSaveError') return deepFreeze({ type, ...version, ...(url !== undefined && { url }) })
+  return url === undefined ? undefined : deepFreeze({ type, ...version, url })
 }
 
 function versionOf ({ changesurl, history, filetype, lastsave, notmodified, forcesavetype, formsdataurl }: CallbackClaims): Omit<VersionBase, keyof CallbackBase> {
@@ -104,12 +105,4 @@ function versionOf ({ changesurl, history, filetype, lastsave, notmodified, forc
     ...(forcesavetype !== undefined && { forceSaveType: forcesavetype }),
     ...(formsdataurl !== undefined && { formsDataUrl: formsdataurl })
   }
-}
-
-function frozen<Value> (value: Value): Value {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    Object.values(value).forEach(frozen)
-  }
-  return value
 }

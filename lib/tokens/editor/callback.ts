@@ -83,7 +83,7 @@ interface Measure {
  * Members of what a host signs for browsers, or for commands to the server, that no callback of any release has. With one
  * secret for both sides these would verify here as well.
  */
-const FOREIGN = ['document', 'editorConfig', 'version', 'c', 'images', 'fileType', 'operation', 'outputtype']
+export const FOREIGN_MEMBERS = ['document', 'editorConfig', 'version', 'c', 'images', 'fileType', 'operation', 'outputtype']
 
 /** Members that are fetched. */
 const URLS = ['url', 'changesurl', 'formsdataurl'] as const
@@ -150,7 +150,7 @@ function judge ({ place, token }: Presented, { secrets, downloadOrigins, setting
   const members = place === 'body' ? payload : payload['payload']
   if (place === 'body' && Object.hasOwn(payload, 'payload')) throw refusal(place, 'it is wrapped in payload, as only that of the header is')
   if (!isObject(members)) throw refusal(place, 'it is not wrapped in payload, as that of the header is')
-  if (FOREIGN.some((name) => Object.hasOwn(payload, name) || Object.hasOwn(members, name))) throw refusal(place, 'it was made for a browser or a command')
+  if (FOREIGN_MEMBERS.some((name) => Object.hasOwn(payload, name) || Object.hasOwn(members, name))) throw refusal(place, 'it was made for a browser or a command')
 
   const times = judgeTimes(payload, settings)
   if (times.problem !== undefined) throw refusal(place, times.problem)

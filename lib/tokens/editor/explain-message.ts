@@ -6,6 +6,7 @@
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { CallbackClaimsSchema } from '../../schemas/editor/callback.ts'
 import { type ExplainKind } from '../../schemas/editor/explain.ts'
+import { FOREIGN_MEMBERS } from './callback.ts'
 import { toEvent, typeOf } from './callback-event.ts'
 import { judgeTimes } from './callback-times.ts'
 import { type ExplainProblem, pathOf, refused, warning } from './explain-problem.ts'
@@ -15,9 +16,6 @@ import { type JudgeClock, isTruthy, memberOf } from './verdict-jwt.ts'
 export type MessageKind = Exclude<ExplainKind, 'config' | 'refreshFile' | 'setHistoryData'>
 
 const TIMES = ['iat', 'exp', 'nbf']
-
-/** Members that a host signs for browsers and for commands, and that no callback has. */
-const NOT_OF_CALLBACKS = ['document', 'editorConfig', 'version', 'c', 'images', 'fileType', 'operation', 'outputtype']
 
 const SIGN_PARAMETER = 'Sign the parameter of the method as it is given to the editor.'
 
@@ -60,7 +58,7 @@ function explainRequest (payload: object): ExplainProblem[] {
 function explainCallback (payload: object): ExplainProblem[] {
   const inner = memberOf(payload, 'payload')
   const members = isObject(inner) ? inner : payload
-  const foreign = NOT_OF_CALLBACKS.filter((name) => Object.hasOwn(payload, name) || Object.hasOwn(members, name))
+  const foreign = FOREIGN_MEMBERS.filter((name) => Object.hasOwn(payload, name) || Object.hasOwn(members, name))
   if (foreign.length > 0) return foreign.map((name) => refused(name, 'is not a member of callbacks: the token was made for a browser or a command', FROM_SERVER))
 
   const claims: unknown = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))

@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidRequestError } from '../../errors.ts'
+import { deepFreeze } from '../../freeze.ts'
 import { EXPLAIN_KINDS, type ExplainKind } from '../../schemas/editor/explain.ts'
 import { explainMessage, explainShortLife } from './explain-message.ts'
 import { explainOpening } from './explain-config.ts'
@@ -13,7 +14,7 @@ import { explainText } from './explain-text.ts'
 import { explainTimes } from './explain-times.ts'
 import { type SecretSide } from './secrets.ts'
 import { verifyEditorToken } from './signature.ts'
-import { deepFreeze, type EditorVerdict, type EffectiveConfig, judgeConfigToken } from './verdict.ts'
+import { type EditorVerdict, type EffectiveConfig, judgeConfigToken } from './verdict.ts'
 import { type JudgeClock, readAsServer, unfold, type UnfoldedJwt } from './verdict-jwt.ts'
 
 export { type ExplainKind } from '../../schemas/editor/explain.ts'

@@ -4,6 +4,7 @@
  * @module
  */
 import { InvalidOptionError } from '../../errors.ts'
+import { deepFreeze } from '../../freeze.ts'
 import { checkNames } from '../../options.ts'
 import { publish } from '../../publish.ts'
 import { type AnonymousEditorConfig, type EditorConfig } from '../../schemas/editor/config.ts'
@@ -15,7 +16,7 @@ import { type Explanation, explainToken, type TokenToExplain } from './explain.t
 import { checkConfig, checkMethod, checkRequest } from './input.ts'
 import { checkExpiresIn, type EditorSettings } from './options.ts'
 import { signEditorToken } from './signature.ts'
-import { deepFreeze, type EditorVerdict, judgeConfigToken } from './verdict.ts'
+import { type EditorVerdict, judgeConfigToken } from './verdict.ts'
 
 /** How one token is signed, where it differs from the instance's options. */
 export interface SignOptions {

@@ -1,5 +1,6 @@
 import { type KeyObject } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { deepFreeze } from '../../freeze.ts'
 import { isTruthy, type JudgeClock, memberOf, readAsServer } from './verdict-jwt.ts'
 
 /** What the document server goes by, from the token and from what the browser sent. Frozen. A member that it has from nowhere is absent. */
@@ -242,10 +243,4 @@ function inGroup (group: unknown, name: unknown): unknown {
 /** Without the members that are `undefined`. */
 function present (value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined))
-}
-
-/** Of plain JSON. */
-export function deepFreeze<Value> (value: Value): Value {
-  if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(deepFreeze)
-  return value
 }
