@@ -123,8 +123,8 @@ export const DocumentNotAllowedError = createError('FDT_DOCUMENT_NOT_ALLOWED', '
 /** A page of another site, or what cannot be told from one, asks in the name of the host's user. */
 export const ForeignOriginError = createError('FDT_FOREIGN_ORIGIN', 'The request does not come from a trusted origin', 403)
 
-/** The host's `authorize` resolved to something that no session can be made of. The cause in the log says what. */
-export const InvalidAuthorizationError = createError('FDT_INVALID_AUTHORIZATION', 'The session could not be authorized', 500)
+/** The host's `authorize` resolved to something that no session can be made of, or that cannot be signed. The cause in the log says what. */
+export const InvalidAuthorizationError = createError('FDT_INVALID_AUTHORIZATION', 'What the request is to get could not be made', 500)
 
 /** The remote session service refused, cannot be reached, or answered with something that is no session. The cause is in the log. */
 export const UpstreamFailedError = createError('FDT_UPSTREAM_FAILED', 'The session service has failed', 502)

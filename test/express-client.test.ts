@@ -96,7 +96,7 @@ inEveryHost(t, 'the front end as it is, with our broker in place of the app serv
   t.equal((await read(await openDocument(origin, 'a', browser))).statusCode, 200)
   t.equal(await openDocument(origin, undefined, browser), 'Cannot open: Document ID is required')
   t.equal(await openDocument(origin, 'b', browser), 'Cannot open: The document cannot be opened')
-  t.equal(await openDocument(origin, 'broken', browser), 'Cannot open: The session could not be authorized')
+  t.equal(await openDocument(origin, 'broken', browser), 'Cannot open: What the request is to get could not be made')
   t.equal(await openDocument(origin, 'a', { ...login, Origin: 'https://evil.test' }), 'Cannot open: The request does not come from a trusted origin')
   t.equal(await openDocument(origin, 'a', browser), 'Cannot open: Too many requests')
 })

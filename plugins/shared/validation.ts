@@ -16,7 +16,7 @@ export const typeBoxValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   }
 }
 
-/** The path names members that a stranger chose: what is not plain is shown as `?`. */
+/** The path names members that a stranger chose: what is not plain, or long enough to be a secret, is shown as `?`. */
 function printable (path: string): string {
-  return path.split('/').map((member) => /^[\w.$-]{0,64}$/.test(member) ? member : '?').join('/')
+  return path.split('/').map((member) => /^[\w.$-]{0,31}$/.test(member) ? member : '?').join('/')
 }

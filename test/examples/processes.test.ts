@@ -33,7 +33,7 @@ t.test('processes that start together on an empty folder agree', async (t) => {
     t.strictSame(shown(), [`The API key of this server, and commands to try it, are in ${join(dataDir, 'first-start.txt')}`], 'one tells of the key')
     t.equal((await apiKeys(t, dataDir, 'list') as unknown[]).length, 1, 'there is one key')
     for (const server of servers) t.equal(server.stderr(), '')
-    t.strictSame(readdirSync(dataDir).sort(), ['audit.jsonl', 'first-start.txt', 'key-encryption-key', 'store'], 'and nothing lies around')
+    t.strictSame(readdirSync(dataDir).sort(), ['audit.jsonl', 'editor', 'editor-secret', 'first-start.txt', 'key-encryption-key', 'store'], 'and nothing lies around')
   }
 })
 

@@ -122,3 +122,15 @@ for (const [name, own, other] of instances) {
     }
   })
 }
+
+inEveryHost(t, 'what a careless signer would let a browser have is no callback, though one secret serves both sides', async (t) => {
+  const instance = await createInstance(createMemoryStore({ now }), { ...OTHER, secrets: { inbox: INBOX, outbox: INBOX } })
+  const guards = await guardsOf(t, instance)
+  const { status, users } = SAVE
+  for (const [name, payload] of Object.entries(BROWSER_PAYLOADS)) {
+    const members = { key: KEY, url: SAVE.url, ...payload, status, users }
+    t.equal(await guards['callback in its body'](bodyToken(members, {}, INBOX)), false, name)
+    t.equal(await guards['callback in its header'](headerToken(members, {}, INBOX)), false, `${name}, wrapped`)
+  }
+  t.equal(await guards['callback in its body'](bodyToken({ key: KEY, url: SAVE.url, status, users }, {}, INBOX)), true, 'as a callback would be')
+})

@@ -88,7 +88,7 @@ export const AUTHORIZATION = {
   editorConfig: { callbackUrl: `${FILES}/callbacks/letter`, mode: 'edit', user: { id: 'ada' } }
 } as const satisfies EditorAuthorization
 
-export function letter (): EditorAuthorization {
+function letter (): EditorAuthorization {
   return AUTHORIZATION
 }
 
@@ -102,7 +102,7 @@ function given (headers: Record<string, string | undefined>): Record<string, str
 const MESSAGES: Readonly<Record<string, string>> = {
   FDT_DOCUMENT_NOT_ALLOWED: 'The document cannot be opened',
   FDT_FOREIGN_ORIGIN: 'The request does not come from a trusted origin',
-  FDT_INVALID_AUTHORIZATION: 'The session could not be authorized',
+  FDT_INVALID_AUTHORIZATION: 'What the request is to get could not be made',
   FDT_UNKNOWN_TENANT: 'There is no such tenant',
   FDT_UNKNOWN_METHOD: 'There is no such method',
   FDT_METHOD_NOT_ALLOWED: 'This path takes POST',

@@ -242,20 +242,21 @@ app.post('/callback', app.editorSignatures.requireCallback({ document: () => 'a'
   expectTypeOf(event).toEqualTypeOf<EditorCallbackEvent>()
   expectTypeOf(request).toEqualTypeOf<FastifyRequest>()
   expectTypeOf(event.key).toEqualTypeOf<string>()
+  if (event.type !== 'editing' && event.type !== 'closed') expectTypeOf(event.url).toEqualTypeOf<string | undefined>()
   switch (event.type) {
     case 'save':
     case 'forceSave':
-      expectTypeOf(event).toEqualTypeOf<SaveEvent>()
+      expectTypeOf(event).toEqualTypeOf<SaveEvent<'save'> | SaveEvent<'forceSave'>>()
       expectTypeOf(event.url).toEqualTypeOf<string>()
       break
     case 'saveError':
     case 'forceSaveError':
-      expectTypeOf(event).toEqualTypeOf<SaveErrorEvent>()
+      expectTypeOf(event).toEqualTypeOf<SaveErrorEvent<'saveError'> | SaveErrorEvent<'forceSaveError'>>()
       expectTypeOf(event.url).toEqualTypeOf<string | undefined>()
       break
     case 'editing':
     case 'closed':
-      expectTypeOf(event).toEqualTypeOf<PresenceEvent>()
+      expectTypeOf(event).toEqualTypeOf<PresenceEvent<'editing'> | PresenceEvent<'closed'>>()
       // @ts-expect-error there is nothing to save
       String(event.url)
       break

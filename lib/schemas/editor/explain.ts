@@ -1,4 +1,4 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { JWT_EXAMPLE, userReplyHeaders } from '../replies.ts'
 import { EDITOR_METHOD_NAMES } from './methods.ts'
 import { FreeFormObject, OneOf } from './scalars.ts'
@@ -24,7 +24,6 @@ export const ExplainBodySchema = Type.Object({
   }
 })
 
-export type ExplainBody = Static<typeof ExplainBodySchema>
 
 const ProblemSchema = Type.Object({
   path: Type.String({ description: 'Where it is: a member of the token\'s payload, `config` and a member, `token`, `header` and a member, or `secret`. A name that is not plain is `?`' }),

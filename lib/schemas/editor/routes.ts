@@ -73,7 +73,7 @@ export const configReplies = {
       }
     }
   }),
-  ...errorReplies([...userErrors, validationError('body/lang: Expected string length less or equal to 64')], SHAPE)
+  ...errorReplies([...userErrors, validationError('body/lang: Expected string length less or equal to 30')], SHAPE)
 }
 
 export const methodReplies = {

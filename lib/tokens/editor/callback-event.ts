@@ -43,26 +43,29 @@ interface VersionBase extends CallbackBase {
 }
 
 /** Somebody joined or left the document, or it was closed without a change. Nothing is to be saved. */
-export interface PresenceEvent extends CallbackBase {
-  readonly type: 'editing' | 'closed'
+export interface PresenceEvent<Type extends 'editing' | 'closed' = 'editing' | 'closed'> extends CallbackBase {
+  readonly type: Type
 }
 
 /** There is a version to keep: when all have left, or by force while they go on. */
-export interface SaveEvent extends VersionBase {
-  readonly type: 'save' | 'forceSave'
+export interface SaveEvent<Type extends 'save' | 'forceSave' = 'save' | 'forceSave'> extends VersionBase {
+  readonly type: Type
   /** Where the file can be downloaded: at one of `downloadOrigins`. */
   readonly url: string
 }
 
 /** The document server could not make the file of a version, or a sound one. */
-export interface SaveErrorEvent extends VersionBase {
-  readonly type: 'saveError' | 'forceSaveError'
+export interface SaveErrorEvent<Type extends 'saveError' | 'forceSaveError' = 'saveError' | 'forceSaveError'> extends VersionBase {
+  readonly type: Type
   /** Where what there is can be downloaded. */
   readonly url?: string
 }
 
 /** What the document server tells of a document. Made from its token alone, and frozen all the way down. */
-export type EditorCallbackEvent = PresenceEvent | SaveEvent | SaveErrorEvent
+export type EditorCallbackEvent =
+  | PresenceEvent<'editing'> | PresenceEvent<'closed'>
+  | SaveEvent<'save'> | SaveEvent<'forceSave'>
+  | SaveErrorEvent<'saveError'> | SaveErrorEvent<'forceSaveError'>
 
 const TYPES: ReadonlyMap<number, EditorCallbackEvent['type']> = new Map([
   [1, 'editing'], [2, 'save'], [3, 'saveError'], [4, 'closed'], [6, 'forceSave'], [7, 'forceSaveError']

@@ -18,7 +18,7 @@ import { type EditorVerdict, type EffectiveConfig, judgeConfigToken } from './ve
 import { type JudgeClock, readAsServer, unfold, type UnfoldedJwt } from './verdict-jwt.ts'
 
 export { type ExplainKind } from '../../schemas/editor/explain.ts'
-export { type ExplainProblem, type ProblemLevel } from './explain-problem.ts'
+export { type ExplainProblem } from './explain-problem.ts'
 
 /** What is to be explained. */
 export interface TokenToExplain {

@@ -73,7 +73,7 @@ inEveryHost(t, 'what is no authorization is 500, told to the log and not to the 
   for (const [name, wrong, code] of bad) {
     value = wrong
     lines.length = 0
-    t.strictSame(refusal(await ask()), refused(500, 'The session could not be authorized'), name)
+    t.strictSame(refusal(await ask()), refused(500, 'What the request is to get could not be made'), name)
     t.match(events(), [['refused', { flow: 'session-broker', code: 'FDT_INVALID_AUTHORIZATION', status: 500 }]], name)
     const { level, err, ...rest } = JSON.parse(String(lines[0]))
     t.equal(lines.length, 1)
@@ -98,7 +98,7 @@ inEveryHost(t, 'what authorize throws is the host\'s, unless it is an error of t
     ['an error with a status', Object.assign(new Error('gone'), { statusCode: 410 }), 499, JSON.stringify({ handled: 'gone' })],
     ['an error with a code of the host\'s', Object.assign(new Error('not yours'), { statusCode: 403, code: 'APP_FORBIDDEN' }), 499, JSON.stringify({ handled: 'not yours' })],
     ['a code that looks like ours, without a status', Object.assign(new Error('odd'), { code: 'FDT_ODD' }), 499, JSON.stringify({ handled: 'odd' })],
-    ...['no database at 10.0.0.7', null, undefined, { statusCode: 200, success: true }].map((value): [string, unknown, number, string] => [`no error: ${JSON.stringify(value)}`, value, 500, refused(500, 'The session could not be authorized').body]),
+    ...['no database at 10.0.0.7', null, undefined, { statusCode: 200, success: true }].map((value): [string, unknown, number, string] => [`no error: ${JSON.stringify(value)}`, value, 500, refused(500, 'What the request is to get could not be made').body]),
     ['an outage of the store', new StoreUnavailableError(), 503, JSON.stringify({ success: false, error: 'The token store is unavailable' })],
     ['a session of the host\'s that is over', new TokenExpiredError(), 401, JSON.stringify({ success: false, error: 'Token has expired' })]
   ]
