@@ -24,7 +24,6 @@ export const ExplainBodySchema = Type.Object({
   }
 })
 
-
 const ProblemSchema = Type.Object({
   path: Type.String({ description: 'Where it is: a member of the token\'s payload, `config` and a member, `token`, `header` and a member, or `secret`. A name that is not plain is `?`' }),
   problem: Type.String(),
