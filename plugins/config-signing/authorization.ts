@@ -1,6 +1,5 @@
 import { InvalidEditorPayloadError } from '../../lib/errors.ts'
 import { type EditorConfig } from '../../lib/schemas/editor/config.ts'
-import { type EditorAuthorization } from './options.ts'
 
 /**
  * Looks again for what the type of an authorization demands, which a host in JavaScript may forget: what is absent from a
@@ -8,7 +7,7 @@ import { type EditorAuthorization } from './options.ts'
  *
  * @throws {InvalidEditorPayloadError} `FDT_INVALID_EDITOR_PAYLOAD` (400), naming the path.
  */
-export function checkStrictPart (config: EditorAuthorization): void {
+export function checkStrictPart (config: EditorConfig): void {
   const { document, editorConfig }: Partial<EditorConfig> = { ...config }
   const strict: Record<string, unknown> = {
     'document.permissions': document?.permissions,

@@ -1,5 +1,5 @@
 import { type FastifyRequest } from 'fastify'
-import { DownloadNotAllowedError, InvalidOptionError, MissingTokenError, MultipleTokensError } from '../../lib/errors.ts'
+import { DownloadNotAllowedError, InvalidAuthorizationError, InvalidOptionError, MissingTokenError, MultipleTokensError } from '../../lib/errors.ts'
 import { checkNames } from '../../lib/options.ts'
 import { publish } from '../../lib/publish.ts'
 import { verifyDownload } from '../../lib/tokens/editor/download.ts'
@@ -7,6 +7,7 @@ import { type EditorSettings } from '../../lib/tokens/editor/options.ts'
 import { isOrigin } from '../../lib/urls.ts'
 import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
 import { createGuardHook, type GuardHook, type OnRefused } from '../shared/guard.ts'
+import { isRefusal } from '../shared/refusals.ts'
 import { headerLines } from './header.ts'
 
 /** What `requireDownload` takes. */
@@ -37,7 +38,7 @@ export function createDownloadGuard<Request extends FastifyRequest> (settings: E
 
   async function admit (request: Request): Promise<void> {
     const token = readToken(request, settings)
-    await verifyDownload(token, urlOf(request, origin), { tenant: await tenant?.(request) }, settings)
+    await verifyDownload(token, urlOf(request, origin), { tenant: await tenant?.(request) }, settings).catch(asMistake)
     publish('verified', () => ({ flow: instance.flow, name, time: now(), ...originOf(request), permissions: ['download'] }))
   }
 
@@ -48,6 +49,11 @@ export function createDownloadGuard<Request extends FastifyRequest> (settings: E
     holderOf: () => ({}),
     onRefused
   })
+}
+
+/** What is wrong with the secrets of a tenant is for the log alone: a stranger would hear that they can be guessed. */
+function asMistake (error: unknown): never {
+  throw isRefusal(error) && error.statusCode === 500 ? new InvalidAuthorizationError({ cause: error }) : error
 }
 
 function checkOptions<Request> ({ secrets }: EditorSettings, options: DownloadOptions<Request>): void {

@@ -1,5 +1,6 @@
 import { type FastifyRequest } from 'fastify'
 import { DocumentNotAllowedError, InvalidAuthorizationError, UnknownMethodError, UnknownTenantError } from '../../lib/errors.ts'
+import { type EditorConfig } from '../../lib/schemas/editor/config.ts'
 import { type EditorMethodName, type EditorMethodParameters } from '../../lib/schemas/editor/methods.ts'
 import { ExplainBodySchema } from '../../lib/schemas/editor/explain.ts'
 import { ConfigBodySchema, configReplies, explainReplies, MethodBodySchema, MethodParamsSchema, methodReplies } from '../../lib/schemas/editor/routes.ts'
@@ -12,7 +13,7 @@ import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { admitUsers, askHost } from '../shared/user-routes.ts'
 import { checkStrictPart } from './authorization.ts'
 import { type EditorSignatures } from './index.ts'
-import { type AskedOfEditor, type Authorize, type EditorAuthorization, type ResolvedEditorRoutes } from './options.ts'
+import { type AskedOfEditor, type Authorize, type ResolvedEditorRoutes } from './options.ts'
 
 const OWNER = { flow: 'config-signing', caller: 'user' } as const
 const CONFIG_PATH = '/editor/config'
@@ -65,8 +66,9 @@ export const routes: TypeBoxPlugin<ResolvedEditorRoutes & { signatures: EditorSi
         const allowed = await ask(authorizeConfig, request, { documentId, data })
         const tenant = await askHost(() => tenantOf(request))
         return sendJson(reply, await orMistake(async () => {
-          checkStrictPart(allowed)
-          return await signatures.signConfig(withLooks(allowed, looks), tenant)
+          const config = withLooks(allowed, looks)
+          checkStrictPart(config)
+          return await signatures.signConfig(config, tenant)
         }))
       })
     }
@@ -92,7 +94,7 @@ export const routes: TypeBoxPlugin<ResolvedEditorRoutes & { signatures: EditorSi
         const parameter = await ask(authorizeMethod, request, request.body)
         const tenant = await askHost(() => tenantOf(request))
         return sendJson(reply, await orMistake(async () => {
-          if (method === 'refreshFile') checkStrictPart(parameter as EditorAuthorization) // by the type of its function
+          if (method === 'refreshFile') checkStrictPart(parameter as EditorConfig) // by the type of its function
           return await signatures.signMethod(method, parameter, tenant)
         }))
       })

@@ -46,6 +46,7 @@ export function createGuardHook<Request extends FastifyRequest> ({ instance, adm
         done(error instanceof Error ? error : refusalOf(error))
       }
     }
-    admit(request).then(() => { done() }, refuse)
+    // A hook of the host's may have refused: behind an async one Fastify goes on when the client hangs up.
+    admit(request).then(() => { if (!reply.raw.destroyed) done() }, refuse)
   }
 }

@@ -1,10 +1,12 @@
 /** A real browser: Chromium without a window, which reaches this machine and nothing else. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Readable, type Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test } from 'tap'
 import { hasTool } from './example-server.ts'
 
@@ -29,6 +31,9 @@ const FLAGS = [
   '--disable-sync', '--disable-default-apps', '--disable-dev-shm-usage', '--no-proxy-server', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'
 ]
 
+/** Milliseconds that it gets to end by itself. */
+const PATIENCE = 5_000
+
 /** A message of the Chrome DevTools Protocol, either way. */
 interface Message {
   id?: number
@@ -47,15 +52,18 @@ export async function startBrowser (t: Test): Promise<Browser> {
   const profile = mkdtempSync(join(tmpdir(), 'chromium-'))
   // Its sandbox does not work for root.
   const args = [...FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), `--user-data-dir=${profile}`, 'about:blank']
-  const child = spawn(BROWSER, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], HOME: profile } })
+  // A process group of its own, so that the helpers can be ended with it.
+  const child = spawn(BROWSER, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], HOME: profile }, detached: true })
   const closed = once(child, 'close')
-  t.teardown(async () => {
-    child.kill('SIGKILL')
-    await closed
-    // Its helpers take a moment longer.
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
-  })
   const { send, onMessage } = talkTo(child)
+  t.teardown(async () => {
+    // Asked to, it waits for its helpers, which write to the profile until they end.
+    send('Browser.close', {}).catch(() => {})
+    await Promise.race([closed, sleep(PATIENCE, undefined, { ref: false })])
+    endGroup(child)
+    await closed
+    await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+  })
 
   return {
     open: async (url) => {
@@ -79,6 +87,15 @@ export async function startBrowser (t: Test): Promise<Browser> {
         }
       }
     }
+  }
+}
+
+/** Whoever is left of it. */
+function endGroup ({ pid }: ChildProcess): void {
+  try {
+    process.kill(-Number(pid), 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // what `process.kill` throws
   }
 }
 

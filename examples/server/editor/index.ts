@@ -62,8 +62,9 @@ export async function registerEditor (app: FastifyInstance, { environment, store
           const document = findEditable(documentId)
           if (document === undefined) return null
           const all = await versionsOf(versions, document)
-          const mayRead = configOf(document, all, login.userOf(request), place) !== undefined
-          return mayRead ? historyDataOf(document, all, data, place) ?? null : null
+          // Its token opens the version for reading with the permissions that a page says by itself.
+          const mayDownload = configOf(document, all, login.userOf(request), place)?.document.permissions.download === true
+          return mayDownload ? historyDataOf(document, all, data, place) ?? null : null
         }
       },
       explain: () => true

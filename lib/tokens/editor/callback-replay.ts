@@ -19,15 +19,15 @@ export interface ProcessedCallbacks {
 const MARGIN = 300_000
 
 export function createProcessedCallbacks ({ store, name, now }: { store: TokenStore, name: string, now: () => number }): ProcessedCallbacks {
-  const keyOf = (signingInput: string): string => `editor/${name}/callback/${digest(signingInput)}`
+  const keyOf = (text: string): string => `editor/${name}/callback/${digest(text)}`
 
   return {
-    has: async ({ tokens: [{ signingInput }] }) => await orOutage(async () => await store.get(keyOf(signingInput))) !== undefined,
+    has: async ({ tokens: [{ text }] }) => await orOutage(async () => await store.get(keyOf(text))) !== undefined,
     add: async ({ tokens }) => {
-      for (const { signingInput, expiresAt } of tokens) {
+      for (const { text, expiresAt } of tokens) {
         // What takes longer than the token lives leaves nothing that could come again.
         const ttl = Math.ceil(expiresAt * 1000 + MARGIN - now())
-        if (ttl > 0) await orOutage(async () => await store.add(keyOf(signingInput), Buffer.of(STORE_FORMAT), { ttl, durable: true }))
+        if (ttl > 0) await orOutage(async () => await store.add(keyOf(text), Buffer.of(STORE_FORMAT), { ttl, durable: true }))
       }
     }
   }

@@ -51,8 +51,8 @@ export interface VerifiedCallback {
 }
 
 export interface CallbackToken {
-  /** What the signature covers. It names the token. */
-  readonly signingInput: string
+  /** As it came, which has one spelling, so it names the token. With its signature: the servers of two tenants may say the same. */
+  readonly text: string
   /** Seconds since the Unix epoch. */
   readonly expiresAt: number
 }
@@ -146,7 +146,7 @@ async function findSecrets (place: Place, tenant: string | undefined, { secrets 
 }
 
 function judge ({ place, token }: Presented, { secrets, downloadOrigins, settings }: Measure): { event: EditorCallbackEvent, token: CallbackToken } {
-  const { payload, signingInput } = verifySignature(place, token, secrets)
+  const payload = verifySignature(place, token, secrets)
   const members = place === 'body' ? payload : payload['payload']
   if (place === 'body' && Object.hasOwn(payload, 'payload')) throw refusal(place, 'it is wrapped in payload, as only that of the header is')
   if (!isObject(members)) throw refusal(place, 'it is not wrapped in payload, as that of the header is')
@@ -162,7 +162,7 @@ function judge ({ place, token }: Presented, { secrets, downloadOrigins, setting
   if (elsewhere !== undefined) throw refusal(place, `its ${elsewhere} does not lie at one of downloadOrigins`)
   const event = toEvent(type, claims)
   if (event === undefined) throw refusal(place, 'its url is missing')
-  return { event, token: { signingInput, expiresAt: times.expiresAt } }
+  return { event, token: { text: token, expiresAt: times.expiresAt } }
 }
 
 /** The header's token beside that of the body, if it is good and says the same. If not it is of no account. */
@@ -179,14 +179,14 @@ function nameOf (event: EditorCallbackEvent): string {
   return JSON.stringify([event.type, event.key, 'url' in event ? event.url : ''])
 }
 
-function verifySignature (place: Place, token: string, secrets: readonly KeyObject[]): { payload: Readonly<Record<string, unknown>>, signingInput: string } {
+function verifySignature (place: Place, token: string, secrets: readonly KeyObject[]): Readonly<Record<string, unknown>> {
   try {
     parseHeader(token)
   } catch (cause) {
     throw refusal(place, 'it is not a signed token', cause)
   }
   try {
-    return verifyEditorToken(token, secrets)
+    return verifyEditorToken(token, secrets).payload
   } catch (cause) {
     throw refusal(place, 'no outbox secret verifies it, or it is not a token of an editor', cause)
   }

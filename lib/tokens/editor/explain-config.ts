@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { differences } from './explain-differences.ts'
-import { type ExplainProblem, isRefused, note, pathOf, refused, warning } from './explain-problem.ts'
+import { type ExplainProblem, isRefused, MAX_NAMED, note, pathOf, refused, warning } from './explain-problem.ts'
 import {
   type BrowserData, browserData, isBeyondKeyColumn, isSocketKey, MAX_SERVER_KEY_LENGTH, MAX_SERVER_USER_ID_LENGTH, misplacedMembers, missingPaths, roleOf, type TokenRole
 } from './verdict.ts'
@@ -132,7 +132,7 @@ function explainUser ({ payload }: Opening): ExplainProblem[] {
 function explainReplaced ({ payload, sent }: Opening): ExplainProblem[] {
   return REPLACED.filter((names) => {
     const [signed, browser] = [valueAt(payload, names), valueAt(sent, names)]
-    return signed !== undefined && signed !== null && browser !== undefined && !isDeepStrictEqual(signed, browser)
+    return signed !== undefined && signed !== null && browser !== undefined && !isSame(signed, browser)
   }).map((names) => {
     const path = pathOf(names)
     if (path === 'editorConfig.mode' && sent.editorConfig['mode'] === 'view') return note(path, 'is view in the config, which counts: a browser may ask for less', SIGN_LAST)
@@ -166,9 +166,18 @@ function explainLimits ({ payload, sent }: Opening, isHistory: boolean): Explain
 function explainForeignMembers (payload: unknown): ExplainProblem[] {
   const own = ['document', 'editorConfig'].flatMap((part) => namesIn(memberOf(payload, part)).filter((name) => name.startsWith('ds_') && name !== 'ds_sessionTimeConnect').map((name) => pathOf([part, name])))
   return [
-    ...own.map((path) => warning(path, 'is for the document server\'s own tokens, and changes what it does', REMOVE)),
+    ...own.slice(0, MAX_NAMED).map((path) => warning(path, 'is for the document server\'s own tokens, and changes what it does', REMOVE)),
     ...CALLBACK_MEMBERS.filter((name) => memberOf(payload, name) !== undefined).map((name) => warning(name, 'is a member of callbacks: with one secret for both sides the token may pass for one', REMOVE))
   ]
+}
+
+/** What is nested by thousands cannot be compared, and is a value of none of these members. */
+function isSame (signed: unknown, browser: unknown): boolean {
+  try {
+    return isDeepStrictEqual(signed, browser)
+  } catch {
+    return true
+  }
 }
 
 function namesIn (value: unknown): string[] {

@@ -1,4 +1,4 @@
-import { pathOf } from './explain-problem.ts'
+import { MAX_NAMED, pathOf } from './explain-problem.ts'
 import { memberOf } from './verdict-jwt.ts'
 
 /** A place where two values of JSON differ. */
@@ -7,9 +7,6 @@ export interface Difference {
   /** How, in fixed words about the token and the config. */
   readonly how: string
 }
-
-/** More are not named: nobody reads them. */
-const MAX_DIFFERENCES = 20
 
 const MAX_DEPTH = 8
 
@@ -21,7 +18,7 @@ export function differences (signed: unknown, sent: unknown, names: readonly str
 }
 
 function compare (signed: unknown, sent: unknown, names: readonly string[], found: Difference[]): void {
-  if (found.length >= MAX_DIFFERENCES || Object.is(signed, sent)) return
+  if (found.length >= MAX_NAMED || Object.is(signed, sent)) return
   const isAlike = isContainer(signed) && isContainer(sent) && Array.isArray(signed) === Array.isArray(sent)
   if (!isAlike || names.length > MAX_DEPTH) {
     found.push({ path: pathOf(names), how: howDifferent(signed, sent) })

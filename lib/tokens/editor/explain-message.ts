@@ -9,7 +9,7 @@ import { type ExplainKind } from '../../schemas/editor/explain.ts'
 import { FOREIGN_MEMBERS } from './callback.ts'
 import { toEvent, typeOf } from './callback-event.ts'
 import { judgeTimes } from './callback-times.ts'
-import { type ExplainProblem, pathOf, refused, warning } from './explain-problem.ts'
+import { type ExplainProblem, MAX_NAMED, pathOf, refused, warning } from './explain-problem.ts'
 import { type JudgeClock, isTruthy, memberOf } from './verdict-jwt.ts'
 
 /** A kind of token that opens no document. */
@@ -62,13 +62,21 @@ function explainCallback (payload: object): ExplainProblem[] {
   if (foreign.length > 0) return foreign.map((name) => refused(name, 'is not a member of callbacks: the token was made for a browser or a command', FROM_SERVER))
 
   const claims: unknown = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
-  if (!claimsCheck.Check(claims)) {
-    const paths = [...claimsCheck.Errors(claims)].map(({ path }) => pathOf(path.split('/').slice(1)))
-    return [...new Set(paths)].map((path) => refused(path, 'is missing, or of the wrong type', FROM_SERVER))
-  }
+  if (!claimsCheck.Check(claims)) return wrongPaths(claims).map((path) => refused(path, 'is missing, or of the wrong type', FROM_SERVER))
+
   const type = typeOf(claims)
   if (type === undefined) return [refused('status', 'is none that is known', 'It is 1, 2, 3, 4, 6 or 7: see whether this release knows the document server.')]
   return toEvent(type, claims) === undefined ? [refused('url', 'is missing, and there is a version to fetch', FROM_SERVER)] : []
+}
+
+/** The first of them: a list may be wrong in each of its entries, and to find each takes its time. */
+function wrongPaths (claims: unknown): string[] {
+  const paths = new Set<string>()
+  for (const { path } of claimsCheck.Errors(claims)) {
+    paths.add(pathOf(path.split('/').slice(1)))
+    if (paths.size === MAX_NAMED) break
+  }
+  return [...paths]
 }
 
 function explainDownload (payload: object): ExplainProblem[] {

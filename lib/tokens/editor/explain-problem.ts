@@ -15,6 +15,9 @@ export interface ExplainProblem {
   readonly level: ProblemLevel
 }
 
+/** How many members are named for one and the same mistake. Nobody reads more. */
+export const MAX_NAMED = 20
+
 /** A name that says no more than a name of the vendor's could. */
 const PLAIN_NAME = /^(?:[A-Za-z][A-Za-z0-9_]{0,31}|\d{1,4})$/
 

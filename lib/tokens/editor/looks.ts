@@ -7,7 +7,7 @@ import { type EditorLooks } from '../../schemas/editor/routes.ts'
  * @param config The host's. Not checked here: what is no config is returned as it is.
  */
 export function withLooks (config: EditorConfig, { type, width, height, lang, region, ...customization }: EditorLooks): EditorConfig {
-  if (!isObject(config) || !isObject(config.editorConfig)) return config
+  if (!isPlain(config) || !isPlain(config.editorConfig)) return config
   return {
     ...filled(config, { type, width, height }),
     editorConfig: customized(filled(config.editorConfig, { lang, region }), customization)
@@ -16,7 +16,7 @@ export function withLooks (config: EditorConfig, { type, width, height, lang, re
 
 function customized (editorConfig: EditorConfig['editorConfig'], looks: object): EditorConfig['editorConfig'] {
   const { customization } = filled(editorConfig, { customization: {} })
-  if (Object.keys(looks).length === 0 || !isObject(customization)) return editorConfig
+  if (Object.keys(looks).length === 0 || !isPlain(customization)) return editorConfig
   return { ...editorConfig, customization: filled(customization, looks) }
 }
 
@@ -25,6 +25,9 @@ function filled<Value extends object> (value: Value, members: object): Value {
   return { ...value, ...Object.fromEntries(Object.entries(members).filter(([name, member]) => member !== undefined && !Object.hasOwn(value, name))) }
 }
 
-function isObject (value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** A copy of anything else would lose what it has from its prototype, and be signed without. */
+function isPlain (value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }

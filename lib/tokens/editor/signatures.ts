@@ -172,7 +172,9 @@ export function createEditorSignaturesCore (settings: EditorSettings): EditorSig
       const { operation = false } = options
       if (typeof operation !== 'boolean') throw new InvalidOptionError('operation', 'must be true or false')
       const checked = checkRequest(service, parameters, settings)
-      const claim = operation ? { operation: service } : {}
+      // With both times, { payload: { url } } is what the document server signs for a download.
+      const isLikeDownload = service === 'docbuilder' && (options.issuedAt ?? settings.issuedAt)
+      const claim = operation || isLikeDownload ? { operation: service } : {}
       const [inHeader = '', inBody = ''] = await sign(service, [{ payload: checked, ...claim }, { ...checked, ...claim }], options)
       return deepFreeze({ headers: { [settings.header]: `${headerPrefix}${inHeader}` }, body: { token: inBody } })
     },
