@@ -30,7 +30,7 @@ export interface SignOptions {
 
 /** How a request to the document server is signed. */
 export interface RequestSignOptions extends SignOptions {
-  /** Name the service in the claim `operation`, for servers that ask for it. Default is `false`. */
+  /** Name the service in the claim `operation`, for servers that ask for it. Default is `false`; with `issuedAt`, `docbuilder` is always named: the token would be one for a download otherwise. */
   operation?: boolean
 }
 

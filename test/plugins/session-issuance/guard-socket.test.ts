@@ -64,3 +64,18 @@ for (const [name, hold] of Object.entries(holds)) {
     t.equal(redirected.headers.get('www-authenticate'), null, 'the host\'s own answer is the host\'s alone')
   })
 }
+
+inEveryHost(t, 'hanging up does not get a good session past what the host has refused', async (t) => {
+  const ran: string[] = []
+  const { app, scope, sessions } = await sessionHost(t, { before: (app) => { app.addHook('onSend', async (_request, _reply, payload) => { await sleep(HOLD); return payload }) } })
+  const refuse = async (_request: unknown, reply: FastifyReply) => reply.code(401).send({ message: 'log in' })
+  scope.get('/on-request/:id', { onRequest: [refuse, sessions.require('read', { param: 'id' })] }, async () => { ran.push('on-request') })
+  scope.get('/pre-handler/:id', { onRequest: refuse, preHandler: sessions.require('read', { param: 'id' }) }, async () => { ran.push('pre-handler') })
+  const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+
+  const { token } = await sessions.issue({ subject: 'ada', documents: [{ id: 'a', permissions: ['read'] }] })
+  for (const path of ['/on-request/a', '/pre-handler/a']) {
+    await hangUp(Number(port), `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+    t.strictSame(ran, [], path)
+  }
+})
