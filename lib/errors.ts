@@ -167,7 +167,7 @@ export const TokenExpiredError = createError('FDT_TOKEN_EXPIRED', 'Token has exp
 export const TokenRevokedError = createError('FDT_TOKEN_REVOKED', 'Token has been revoked', 401)
 
 /** The request carries more than one token. RFC 6750, section 2: one place per request. */
-export const MultipleTokensError = createError('FDT_MULTIPLE_TOKENS', 'The request carries more than one session', 400)
+export const MultipleTokensError = createError('FDT_MULTIPLE_TOKENS', 'The request carries more than one token', 400)
 
 /** The session does not cover the document, or not with this permission; or the route names no document. */
 export const InsufficientPermissionError = createError('FDT_INSUFFICIENT_PERMISSION', 'The session does not cover this document with this permission', 403)

@@ -3,7 +3,7 @@ import { CallbackFailedError, CallbackRefusedError, InvalidOptionError } from '.
 import { checkNames } from '../../lib/options.ts'
 import { publish } from '../../lib/publish.ts'
 import { createProcessedCallbacks } from '../../lib/tokens/editor/callback-replay.ts'
-import { checkDownloadOrigins, type DocumentKeys, type EditorCallbackEvent, verifyCallback } from '../../lib/tokens/editor/callback.ts'
+import { checkDownloadOrigins, checkKey, type DocumentKeys, type EditorCallbackEvent, readCallback } from '../../lib/tokens/editor/callback.ts'
 import { type EditorSettings } from '../../lib/tokens/editor/options.ts'
 import { type FlowInstance, originOf } from '../shared/flow-instance.ts'
 import { sendJson } from '../shared/json-reply.ts'
@@ -53,16 +53,17 @@ export function createCallbackHandler<Request extends FastifyRequest> (
 
   async function run (request: Request, reply: FastifyReply): Promise<void> {
     const presented = { body: request.body, header: headerLines(request, settings.header) }
-    const expected = { keys: () => ask(() => document(request)), downloadOrigins, tenant: await ask(() => tenant?.(request)) }
-    const callback = await verifyCallback(presented, expected, settings)
-    if (await processed?.has(callback) === true) return request.log.info('callback was processed before')
+    const callback = await readCallback(presented, { downloadOrigins, tenant: await ask(() => tenant?.(request)) }, settings)
+    // Before the key is looked at: a document that was saved has another one since.
+    if (await processed?.has(request.originalUrl, callback) === true) return request.log.info('callback was processed before')
+    await checkKey(callback, () => ask(() => document(request)))
     // Who hung up meanwhile gets no answer, and sends the callback again.
     if (reply.raw.destroyed) return
 
     publish('verified', () => ({ flow: instance.flow, name, time: now(), ...originOf(request), permissions: ['callback'] }))
     request.editorCallback = callback.event
     await ask(() => handle(callback.event, request))
-    await processed?.add(callback)
+    await processed?.add(request.originalUrl, callback)
   }
 
   return async (request, reply) => {

@@ -18,6 +18,9 @@ import { createDownloadGuard, type DownloadGuard, type DownloadOptions } from '.
 import { type ConfigSigningOptions, NAMES, resolveEditorRoutes } from './options.ts'
 import { routes } from './routes.ts'
 
+export { EditorConfigSchema } from '../../lib/schemas/editor/config.ts'
+export { EDITOR_METHOD_SCHEMAS } from '../../lib/schemas/editor/methods.ts'
+export { EDITOR_REQUEST_SCHEMAS } from '../../lib/schemas/editor/requests.ts'
 export type { Limit } from '../../lib/limits/limit.ts'
 export type { AnonymousEditorConfig, EditorConfig } from '../../lib/schemas/editor/config.ts'
 export type { EditorMethodName, EditorMethodParameters, HistoryData, InsertImage } from '../../lib/schemas/editor/methods.ts'

@@ -69,7 +69,7 @@ const ROUTE_OPTION_NAMES = ['authorize', 'tenant', ...USER_ROUTE_OPTION_NAMES]
 export const NAMES: ReadonlySet<string> = new Set([...EDITOR_OPTION_NAMES, ...ROUTE_OPTION_NAMES, 'signatures', 'routes'])
 
 /** @internal What the routes need, or `undefined` where there shall be none. */
-export function resolveEditorRoutes (options: ConfigSigningOptions, { allowedUrls, store }: EditorSettings): ResolvedEditorRoutes | undefined {
+export function resolveEditorRoutes (options: ConfigSigningOptions, { allowedUrls, store, secrets: { hasTenants } }: EditorSettings): ResolvedEditorRoutes | undefined {
   const { signatures, routes = true, authorize, tenant } = options
   if (signatures !== undefined) refuseIdle(options, [...EDITOR_OPTION_NAMES], 'cannot stand beside signatures')
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
@@ -78,6 +78,7 @@ export function resolveEditorRoutes (options: ConfigSigningOptions, { allowedUrl
   checkAuthorizers(authorize)
   if (allowedUrls === undefined && (authorize.config ?? authorize.methods) !== undefined) throw new InvalidOptionError('allowedUrls', 'is needed while there are routes that sign')
   if (tenant !== undefined && typeof tenant !== 'function') throw new InvalidOptionError('tenant', 'must be a function of the request')
+  if (hasTenants !== (tenant !== undefined)) throw new InvalidOptionError('tenant', hasTenants ? 'is needed where the secrets are a function of it' : 'has no use where no secret is a function of it')
   return {
     ...resolveUserRoutes(options, store),
     authorize: { ...authorize, ...(authorize.methods !== undefined && { methods: { ...authorize.methods } }) },

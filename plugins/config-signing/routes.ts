@@ -116,7 +116,7 @@ export const routes: TypeBoxPlugin<ResolvedEditorRoutes & { signatures: EditorSi
         if (reply.raw.destroyed) return reply
         if (await ask(authorizeExplain, request, {}) !== true) throw new DocumentNotAllowedError()
         const tenant = await askHost(() => tenantOf(request))
-        return sendJson(reply, await orMistake(async () => await signatures.explain(request.body, tenant)))
+        return sendJson(reply, await orMistake(async () => await signatures.explain({ token: undefined, ...request.body }, tenant)))
       })
     }
   })

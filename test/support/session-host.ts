@@ -88,7 +88,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   FDT_INVALID_TOKEN: 'Invalid token',
   FDT_TOKEN_EXPIRED: 'Token has expired',
   FDT_TOKEN_REVOKED: 'Token has been revoked',
-  FDT_MULTIPLE_TOKENS: 'The request carries more than one session',
+  FDT_MULTIPLE_TOKENS: 'The request carries more than one token',
   FDT_INSUFFICIENT_PERMISSION: 'The session does not cover this document with this permission',
   FDT_ORIGIN_NOT_ALLOWED: 'The session cannot be used from this origin',
   FDT_CROSS_SITE: 'A session cookie is taken from the same origin and with JSON only',

@@ -13,7 +13,7 @@ export type ExplainKind = typeof EXPLAIN_KINDS[number]
 
 /** The body of `POST /editor/explain`. */
 export const ExplainBodySchema = Type.Object({
-  token: Type.String({ maxLength: 1_048_576, description: 'The token as it was sent, whatever it looks like' }),
+  token: Type.Optional(Type.Union([Type.String({ maxLength: 1_048_576 }), Type.Null()], { description: 'The token as it was sent, whatever it looks like. Absent or null: there was none' })),
   config: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'What the browser sent it with. Absent: only what the token says is looked at' })),
   kind: Type.Optional(OneOf(EXPLAIN_KINDS, { description: 'What the token is for', default: 'config' }))
 }, {

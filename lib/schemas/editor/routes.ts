@@ -90,5 +90,5 @@ export const methodReplies = {
 
 export const explainReplies = {
   200: ExplainReplySchema,
-  ...errorReplies([...userErrors, validationError('body/token: Expected string')], SHAPE)
+  ...errorReplies([...userErrors, validationError('body/token: Expected union value')], SHAPE)
 }

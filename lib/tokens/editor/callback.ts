@@ -6,7 +6,7 @@
  */
 import { type KeyObject } from 'node:crypto'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { CallbackRefusedError, InvalidOptionError, UnknownTenantError } from '../../errors.ts'
+import { CallbackRefusedError, InvalidOptionError, InvalidTokenError, UnknownTenantError } from '../../errors.ts'
 import { type CallbackClaims, CallbackClaimsSchema } from '../../schemas/editor/callback.ts'
 import { parseHeader } from '../jws.ts'
 import { type EditorCallbackEvent, toEvent, typeOf } from './callback-event.ts'
@@ -43,6 +43,8 @@ export type DocumentKeys = string | readonly string[] | null | undefined
 /** A callback that is the document server's. */
 export interface VerifiedCallback {
   readonly event: EditorCallbackEvent
+  /** Where its token was. */
+  readonly place: Place
   /**
    * The token that the event is made of, and behind it the one that came in the header beside it and says the same:
    * either could be sent again by who saw both.
@@ -104,16 +106,34 @@ const claimsCheck = TypeCompiler.Compile(CallbackClaimsSchema)
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for origins that are none, or for no secrets. What else the
  * secrets of a tenant bring about, and whatever `keys` throws, unchanged.
  */
-export async function verifyCallback ({ body, header }: CallbackMessage, { keys, downloadOrigins, tenant }: ExpectedCallback, settings: EditorSettings): Promise<VerifiedCallback> {
+export async function verifyCallback (message: CallbackMessage, { keys, ...expected }: ExpectedCallback, settings: EditorSettings): Promise<VerifiedCallback> {
+  const callback = await readCallback(message, expected, settings)
+  await checkKey(callback, keys)
+  return callback
+}
+
+/**
+ * Does what {@link verifyCallback} does, except that the callback may be about any document.
+ *
+ * @internal
+ */
+export async function readCallback ({ body, header }: CallbackMessage, { downloadOrigins, tenant }: Omit<ExpectedCallback, 'keys'>, settings: EditorSettings): Promise<VerifiedCallback> {
   checkDownloadOrigins(downloadOrigins)
   const presented = presentBody(body) ?? presentHeader(header, settings)
   const { place } = presented
   const measure: Measure = { secrets: await findSecrets(place, tenant, settings), downloadOrigins, settings }
   const { event, token } = judge(presented, measure)
+  return { event, place, tokens: [token, ...place === 'body' ? findTwin(event, header, measure) : []] }
+}
 
+/**
+ * @throws {CallbackRefusedError} `FDT_CALLBACK_REFUSED` (403) unless the callback is about one of these documents.
+ *
+ * @internal
+ */
+export async function checkKey ({ event, place }: VerifiedCallback, keys: ExpectedCallback['keys']): Promise<void> {
   const known = typeof keys === 'function' ? await keys() : keys
   if (!isAmong(event.key, known)) throw refusal(place, 'its key is none of the document that the route is about')
-  return { event, tokens: [token, ...place === 'body' ? findTwin(event, header, measure) : []] }
 }
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it is a list of at least one origin. */
@@ -188,7 +208,9 @@ function verifySignature (place: Place, token: string, secrets: readonly KeyObje
   try {
     return verifyEditorToken(token, secrets).payload
   } catch (cause) {
-    throw refusal(place, 'no outbox secret verifies it, or it is not a token of an editor', cause)
+    // A cause of its own has only what is signed as it should be, and cannot be read.
+    const isUnreadable = cause instanceof InvalidTokenError && cause.cause !== undefined
+    throw refusal(place, isUnreadable ? 'its signature is right, and its payload is not acceptable JSON' : 'no outbox secret verifies it, or it is not a token of an editor', cause)
   }
 }
 

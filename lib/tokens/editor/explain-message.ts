@@ -89,7 +89,7 @@ function explainDownload (payload: object): ExplainProblem[] {
 export function explainShortLife (payload: unknown, { now, clockTolerance }: JudgeClock): ExplainProblem[] {
   if (!isObject(payload)) return []
   const { problem } = judgeTimes({ ...payload }, { now: () => now, clockTolerance })
-  return problem === undefined ? [] : [refused('exp', `cannot be: ${problem}`, 'Compare the clocks of both sides, and look for what holds requests up.')]
+  return problem === undefined ? [] : [refused('exp', `cannot be: ${problem}`, 'Only the document server makes these, for five minutes each: take what came in its request, and compare the clocks of both sides.')]
 }
 
 function isObject (value: unknown): value is object {

@@ -58,9 +58,10 @@ const COMMANDS_WITHOUT_KEY: readonly string[] = ['version', 'license', 'getForgo
 export function checkConfig (config: unknown, rules: EditorInputRules): AnonymousEditorConfig {
   const copy = check<AnonymousEditorConfig>('config', config, EditorConfigSchema, rules)
   const { document, editorConfig: { user = {}, ...editorConfig } = {} } = copy
+  refuseMembers(copy, [], (name) => name.startsWith(SERVERS_OWN))
   refuseMembers(document, ['document'], (name) => name.startsWith(SERVERS_OWN))
   refuseMembers(editorConfig, ['editorConfig'], (name) => name.startsWith(SERVERS_OWN))
-  refuseMembers(user, ['editorConfig', 'user'], (name) => SERVERS_OWN_OF_USER.includes(name))
+  refuseMembers(user, ['editorConfig', 'user'], (name) => name.startsWith(SERVERS_OWN) || SERVERS_OWN_OF_USER.includes(name))
   if (user.id === undefined && !rules.allowAnonymous) throw refusal(['editorConfig', 'user', 'id'], 'is required: without it the browser says who its user is (see allowAnonymous)')
   return copy
 }

@@ -45,6 +45,8 @@ export interface SecretBox {
   has (side: SecretSide): boolean
   /** The secrets of this side that are known now: none of those of tenants. */
   known (side: SecretSide): readonly KeyObject[]
+  /** Whether either side is a function of the tenant. */
+  readonly hasTenants: boolean
 }
 
 /** Secrets whose check is remembered. The check is slow on purpose, and tenants are many. */
@@ -109,6 +111,7 @@ export function createSecretBox ({ inbox, outbox, algorithm = 'HS256', allowWeak
   const known = [...remembered.values()]
   return {
     has: (side) => boxes[side] !== undefined,
+    hasTenants,
     known: (side) => known.filter(({ sides }) => sides.has(side)).map(({ key }) => key),
     find: async (side, tenant) => {
       const box = boxes[side]

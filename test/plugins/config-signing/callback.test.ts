@@ -195,6 +195,15 @@ inEveryHost(t, 'what the handler returns is not looked at, and nor is a status t
   t.strictSame(answerOf(await app.inject({ method: 'POST', url: '/teapot', payload: { token: bodyToken(SAVE) } })), DONE)
 })
 
+inEveryHost(t, 'a callback that was processed is known, although its document has another key since', async (t) => {
+  const keys = [SAVE.key]
+  const { send, handled } = await editorHost(t, { store: memory(), callback: { document: () => keys[0] }, handle: () => { keys.unshift('another') } })
+  t.strictSame(answerOf(await send(...inBoth(SAVE))), DONE)
+  t.strictSame(answerOf(await send(...inBoth(SAVE))), DONE, 'whose answer was lost')
+  t.equal(handled().length, 1)
+  t.strictSame(answerOf(await send({ token: bodyToken(SAVE, { iat: SECONDS + 1 }) })), REFUSED, 'and no other one')
+})
+
 inEveryHost(t, 'a callback that was processed is not processed again', async (t) => {
   const store = memory()
   const { send, handled, clock } = await editorHost(t, { store })

@@ -96,6 +96,8 @@ t.test('each bad option throws at registration, by its name', async (t) => {
     ['allowedUrls', { allowedUrls: undefined }],
     ['allowedUrls', { allowedUrls: undefined, authorize: { methods: { insertImage: authorize.config } } }],
     ...[null, 'acme', {}].map((tenant): [string, object] => ['tenant', { tenant }]),
+    ['tenant', { tenant: () => 'acme' }],
+    ['tenant', { inbox: () => INBOX }],
     ...[null, 'login', {}, [null], ['login'], [async () => {}, undefined]].map((onRequest): [string, object] => ['onRequest', { onRequest }]),
     ...notOrigins.map((trustedOrigins): [string, object] => ['trustedOrigins', { trustedOrigins }]),
     ['store', { store: undefined }],

@@ -126,6 +126,7 @@ t.test('refuses, and says where it looked and what was wrong', async (t) => {
     ...[null, 'text', 1, [], [SAVE], JSON.stringify(SAVE)].map((payload) => ({ name: `payload ${JSON.stringify(payload).slice(0, 9)}`, message: inHeader(payload), place: 'header', problem: 'it is not wrapped in payload, as that of the header is' })),
     { name: 'payload in a payload', message: inHeader({ payload: SAVE }), place: 'header', problem: 'its key is missing, or of the wrong type' },
     { name: 'the token of a download', message: inHeader({ url: SAVE.url }), place: 'header', problem: 'its key is missing, or of the wrong type' },
+    { name: 'a name that was cut in two', message: { body: { token: bodyToken({ ...SAVE, userdata: '\ud83d' }) } }, place: 'body', problem: 'its signature is right, and its payload is not acceptable JSON' },
     { name: 'the inbox secret', message: { body: { token: bodyToken(SAVE, {}, INBOX) } }, place: 'body', problem: 'no outbox secret verifies it, or it is not a token of an editor' },
     { name: 'a secret that is the other one and more', message: { body: { token: bodyToken(SAVE, {}, `${OUTBOX}\n`) } }, place: 'body', problem: 'no outbox secret verifies it, or it is not a token of an editor' },
 

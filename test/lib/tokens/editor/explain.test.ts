@@ -533,9 +533,9 @@ t.test('wrong arguments are refused', async (t) => {
 
 t.test('the schemas take what the route takes, and their examples fit', async (t) => {
   const body = TypeCompiler.Compile(ExplainBodySchema)
-  const good = [{ token: '' }, { token: 'x', config: {} }, ...EXPLAIN_KINDS.map((kind) => ({ token: 'x', config: { a: [1] }, kind }))]
+  const good = [{}, { token: null }, { token: '' }, { token: 'x', config: {} }, ...EXPLAIN_KINDS.map((kind) => ({ token: 'x', config: { a: [1] }, kind }))]
   for (const value of good) t.ok(body.Check(value), JSON.stringify(value))
-  const bad = [{}, { token: 1 }, { token: 'x', config: 'x' }, { token: 'x', config: [] }, { token: 'x', config: null }, { token: 'x', kind: 'x' }, { token: 'x', kind: 'configs' }, { token: 'x', secret: 'x' }, { token: 'x'.repeat(1_048_577) }]
+  const bad = [{ token: 1 }, { token: 'x', config: 'x' }, { token: 'x', config: [] }, { token: 'x', config: null }, { token: 'x', kind: 'x' }, { token: 'x', kind: 'configs' }, { token: 'x', secret: 'x' }, { token: 'x'.repeat(1_048_577) }]
   for (const value of bad) t.notOk(body.Check(value), JSON.stringify(value).slice(0, 60))
   t.equal(new Set(EXPLAIN_KINDS).size, EXPLAIN_KINDS.length)
 

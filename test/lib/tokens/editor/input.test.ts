@@ -338,6 +338,7 @@ for (const name of MEANINGFUL) {
 
 t.test('never signed in a config: what the document server says to itself', async (t) => {
   const cases = [
+    [{ ...inDocument({}), ds_new: 1 }, 'ds_new'],
     [inDocument({ ds_encrypted: true }), 'document.ds_encrypted'],
     [inEditor({ ds_sessionTimeConnect: 1 }), 'editorConfig.ds_sessionTimeConnect'],
     [inEditor({ ds_isCloseCoAuthoring: false }), 'editorConfig.ds_isCloseCoAuthoring'],
