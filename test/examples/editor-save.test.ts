@@ -151,13 +151,15 @@ t.test('opened, edited, saved by force, saved', async (t) => {
 t.test('all ways in which a callback is sent', async (t) => {
   const host = await startHost(t)
   const { docs } = host
-  const large = { serverVersion: '9.3.0', changes: Array.from({ length: 100 }, (_, index) => ({ created: '2026-05-12 09:00:00', user: { id: 'jane', name: `${index}`.padEnd(100, 'jane') } })) }
+  const historyOfMany = (length: number) => ({ serverVersion: '9.3.0', changes: Array.from({ length }, (_, index) => ({ created: '2026-05-12 09:00:00', user: { id: 'jane', name: `${index}`.padEnd(100, 'jane') } })) })
+  const large = historyOfMany(100)
   const ways: Array<[string, Way, object, boolean]> = [
     ['both places', 'both', historyOf('jane'), true],
     ['body', 'body', historyOf('jane'), true],
     ['header', 'header', historyOf('jane'), true],
     ['both places, the header cut', 'both', large, true],
-    ['header, cut', 'header', large, false]
+    ['header, cut', 'header', large, false],
+    ['body, of a long day', 'body', historyOfMany(5000), true]
   ]
   const expected = [original]
   for (const [name, way, history, isWhole] of ways) {
@@ -294,7 +296,9 @@ t.test('what is saved late, or not well', async (t) => {
   t.equal((await host.open()).key, opened.key, 'who opens it now joins those that have it open')
 
   t.match(await docs.callback(after, saved(docs, 'damaged', { status: 3 })), { statuses: [200], body: done })
-  t.match(await docs.callback(await host.open(), saved(docs, 'damaged by force', { status: 7 })), { statuses: [200], body: done })
+  const open = await host.open()
+  t.match(await docs.callback(open, saved(docs, 'damaged by force', { status: 7 })), { statuses: [200], body: done })
+  t.equal((await host.open()).key, open.key, 'it is still open')
   t.strictSame((await host.files()).slice(-2), ['damaged', 'damaged by force'], 'better than nothing')
   const { currentVersion } = await host.history()
   for (const status of [3, 7]) t.match(await docs.callback(await host.open(), { status, users: ['jane'] }), { statuses: [200], body: done })
