@@ -206,7 +206,7 @@ function verifySignature (place: Place, token: string, secrets: readonly KeyObje
     throw refusal(place, 'it is not a signed token', cause)
   }
   try {
-    return verifyEditorToken(token, secrets).payload
+    return verifyEditorToken(token, secrets)
   } catch (cause) {
     // A cause of its own has only what is signed as it should be, and cannot be read.
     const isUnreadable = cause instanceof InvalidTokenError && cause.cause !== undefined

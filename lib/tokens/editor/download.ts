@@ -25,7 +25,7 @@ const TIMES: ReadonlySet<string> = new Set(['payload', 'iat', 'exp', 'nbf'])
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for no secrets, and what else those of a tenant bring about.
  */
 export async function verifyDownload (token: string, url: string, { tenant }: { tenant?: string | undefined }, settings: EditorSettings): Promise<void> {
-  const { payload } = verifyEditorToken(token, await findSecrets(tenant, settings))
+  const payload = verifyEditorToken(token, await findSecrets(tenant, settings))
   const signedUrl = readUrl(payload)
   const times = judgeTimes(payload, settings)
   if (times.problem !== undefined) throw times.isOver ? new TokenExpiredError() : new InvalidTokenError()

@@ -30,8 +30,8 @@ t.test('what is signed is verified', async (t) => {
     t.equal(header, `{"alg":"${algorithm}","typ":"JWT"}`)
     t.equal(payload, text, 'byte for byte')
     t.equal(token, sign(text, INBOX, { alg: algorithm, typ: 'JWT' }))
-    t.strictSame(verifyEditorToken(token, [inbox]), { payload: { z: 1, a: 'ä€', n: 1.5 }, signingInput: token.slice(0, token.lastIndexOf('.')), secretIndex: 0 })
-    t.equal(verifyEditorToken(token, [outbox, inbox]).secretIndex, 1)
+    t.strictSame(verifyEditorToken(token, [inbox]), { z: 1, a: 'ä€', n: 1.5 })
+    t.strictSame(verifyEditorToken(token, [outbox, inbox]), { z: 1, a: 'ä€', n: 1.5 }, 'either of two')
     t.throws(() => verifyEditorToken(token, [outbox]), REFUSED)
     t.throws(() => verifyEditorToken(token, []), REFUSED, 'no secret verifies nothing')
   }
@@ -47,12 +47,12 @@ t.test('spoilt tokens (T5, T9, T11, T13, T15)', async (t) => {
 t.test('the same token, ten times; and nobody\'s change shows (T6, T7)', async (t) => {
   const token = sign({ a: { b: 1 } })
   for (let turn = 0; turn < 10; turn++) {
-    const { payload } = verifyEditorToken(token, [outbox])
+    const payload = verifyEditorToken(token, [outbox])
     t.strictSame(payload, { a: { b: 1 } })
     Object.assign(Object(payload['a']), { b: 2 })
   }
 })
 
 t.test('claims are not looked at', async (t) => {
-  for (const payload of [{}, { exp: 1 }, { nbf: 9_999_999_999 }, { exp: 'text' }]) t.strictSame(verifyEditorToken(sign(payload), [outbox]).payload, payload)
+  for (const payload of [{}, { exp: 1 }, { nbf: 9_999_999_999 }, { exp: 'text' }]) t.strictSame(verifyEditorToken(sign(payload), [outbox]), payload)
 })
