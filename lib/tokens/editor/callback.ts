@@ -90,7 +90,8 @@ export const FOREIGN_MEMBERS = ['document', 'editorConfig', 'version', 'c', 'ima
 /** Members that are fetched. */
 const URLS = ['url', 'changesurl', 'formsdataurl'] as const
 
-const claimsCheck = TypeCompiler.Compile(CallbackClaimsSchema)
+/** @internal */
+export const claimsCheck = TypeCompiler.Compile(CallbackClaimsSchema)
 
 /**
  * Decides whether a callback is the document server's and about one of these documents, and says what it tells.
@@ -214,9 +215,13 @@ function verifySignature (place: Place, token: string, secrets: readonly KeyObje
   }
 }
 
-/** What is `null` is left out: some servers write a member that they have no value for. */
+/** @internal Members that are `null` left out: some servers write one that they have no value for. */
+export function withoutNulls (members: object): unknown {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
+}
+
 function readClaims (place: Place, members: object): CallbackClaims {
-  const claims: unknown = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
+  const claims = withoutNulls(members)
   if (claimsCheck.Check(claims)) return claims
   // The path is made of our own names and of indexes: what is not known is not checked.
   throw refusal(place, `its ${claimsCheck.Errors(claims).First()?.path.slice(1)} is missing, or of the wrong type`)

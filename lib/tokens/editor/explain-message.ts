@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { CallbackClaimsSchema } from '../../schemas/editor/callback.ts'
 import { type ExplainKind } from '../../schemas/editor/explain.ts'
-import { FOREIGN_MEMBERS } from './callback.ts'
+import { claimsCheck, FOREIGN_MEMBERS, withoutNulls } from './callback.ts'
 import { toEvent, typeOf } from './callback-event.ts'
 import { judgeTimes } from './callback-times.ts'
 import { type ExplainProblem, MAX_NAMED, pathOf, refused, warning } from './explain-problem.ts'
@@ -20,8 +18,6 @@ const TIMES = ['iat', 'exp', 'nbf']
 const SIGN_PARAMETER = 'Sign the parameter of the method as it is given to the editor.'
 
 const FROM_SERVER = 'Only the document server makes these: take what came in its request.'
-
-const claimsCheck = TypeCompiler.Compile(CallbackClaimsSchema)
 
 /** Says what is wrong or unwise about the payload, but for its times. */
 export function explainMessage (kind: MessageKind, payload: unknown): ExplainProblem[] {
@@ -61,7 +57,7 @@ function explainCallback (payload: object): ExplainProblem[] {
   const foreign = FOREIGN_MEMBERS.filter((name) => Object.hasOwn(payload, name) || Object.hasOwn(members, name))
   if (foreign.length > 0) return foreign.map((name) => refused(name, 'is not a member of callbacks: the token was made for a browser or a command', FROM_SERVER))
 
-  const claims: unknown = Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
+  const claims = withoutNulls(members)
   if (!claimsCheck.Check(claims)) return wrongPaths(claims).map((path) => refused(path, 'is missing, or of the wrong type', FROM_SERVER))
 
   const type = typeOf(claims)

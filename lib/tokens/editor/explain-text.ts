@@ -1,5 +1,6 @@
 import { createHash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { type ExplainProblem, refused, warning } from './explain-problem.ts'
+import { LARGE_TOKEN } from './signature.ts'
 
 /** What a text turned out to be. */
 export interface ExplainedText {
@@ -7,9 +8,6 @@ export interface ExplainedText {
   /** What is left to be read as a token, without what stood around it. */
   readonly token?: string
 }
-
-/** Characters. Beyond it, headers and proxies begin to cut. */
-const LARGE_TOKEN = 4096
 
 /** Characters. No placeholder is longer. */
 const MAX_PLACEHOLDER_LENGTH = 200

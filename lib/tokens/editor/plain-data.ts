@@ -66,8 +66,7 @@ export function copyPlainData (subject: string, payload: unknown): PlainObject {
 
   function copyObject (object: object, path: Path): PlainObject {
     enter(path)
-    const prototype: unknown = Object.getPrototypeOf(object)
-    if (prototype !== Object.prototype && prototype !== null) throw refusal(path, 'must be a plain object, not an instance of a class')
+    if (!isPlainObject(object)) throw refusal(path, 'must be a plain object, not an instance of a class')
     const copy: PlainObject = {}
     for (const name of Reflect.ownKeys(object)) {
       if (typeof name === 'symbol' || name === '__proto__') throw refusal([...path, '?'], 'has a name that cannot be signed')
@@ -87,6 +86,13 @@ export function copyPlainData (subject: string, payload: unknown): PlainObject {
   const copy = copyObject(payload, [])
   if (Buffer.byteLength(JSON.stringify(copy)) > MAX_BYTES) throw tooLarge(subject)
   return copy
+}
+
+/** Whether it is an object of its own members alone: no list, and no instance of a class, whose members a copy would not have. */
+export function isPlainObject (value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 function enter (path: Path): void {

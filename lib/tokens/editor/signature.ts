@@ -13,6 +13,9 @@ import { parseHeader } from '../jws.ts'
 /** What an editor's tokens are signed with. The document server takes all three. */
 export type EditorAlgorithm = 'HS256' | 'HS384' | 'HS512'
 
+/** Characters of a token. Beyond it, headers and proxies begin to cut. */
+export const LARGE_TOKEN = 4096
+
 /** The hash of each. RFC 7518, section 3.2. */
 const HASHES: ReadonlyMap<string, string> = new Map<EditorAlgorithm, string>([['HS256', 'sha256'], ['HS384', 'sha384'], ['HS512', 'sha512']])
 

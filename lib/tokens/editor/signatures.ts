@@ -15,7 +15,7 @@ import { verifyDownload } from './download.ts'
 import { type Explanation, explainToken, type TokenToExplain } from './explain.ts'
 import { checkConfig, checkMethod, checkRequest } from './input.ts'
 import { checkExpiresIn, type EditorSettings } from './options.ts'
-import { signEditorToken } from './signature.ts'
+import { LARGE_TOKEN, signEditorToken } from './signature.ts'
 import { type EditorVerdict, judgeConfigToken } from './verdict.ts'
 
 /** How one token is signed, where it differs from the instance's options. */
@@ -117,9 +117,6 @@ export interface EditorSignaturesCore {
 
 const FLOW = 'config-signing'
 
-/** Characters. Beyond it, headers and proxies begin to cut. */
-const LARGE_TOKEN = 4096
-
 const SIGN_OPTION_NAMES = ['expiresIn', 'issuedAt', 'tenant']
 
 /** @internal */
@@ -180,7 +177,7 @@ export function createEditorSignaturesCore (settings: EditorSettings): EditorSig
     },
     verifyConfig: async (token, config, { tenant } = {}) => judgeConfigToken(token, config, { secrets: await secrets.find('inbox', tenant), now: now(), clockTolerance: settings.clockTolerance }),
     verifyCallback: async (message, expected) => (await verifyCallback(message, expected, settings)).event,
-    verifyDownload: async (token, url, { tenant } = {}) => { await verifyDownload(token, url, { ...(tenant !== undefined && { tenant }) }, settings) },
+    verifyDownload: async (token, url, { tenant } = {}) => { await verifyDownload(token, url, { tenant }, settings) },
     explain: async (asked, { tenant } = {}) => explainToken(asked, {
       secrets: {
         inbox: await secrets.find('inbox', tenant),

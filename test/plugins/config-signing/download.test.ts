@@ -111,8 +111,7 @@ inEveryHost(t, 'tenants', async (t) => {
     download: {
       tenant: ({ headers }) => {
         if (headers['x-tenant'] === 'throws') throw new Error('of the host')
-        // From a host without types.
-        // eslint-disable-next-line no-throw-literal
+        // eslint-disable-next-line no-throw-literal -- as hosts without types may
         if (headers['x-tenant'] === 'throws text') throw 'text'
         return String(headers['x-tenant'])
       }
@@ -137,7 +136,7 @@ inEveryHost(t, 'a refusal can be answered by the host', async (t) => {
     nothing: () => {},
     'nothing, later': async () => { await sleep(1) },
     throws: () => { throw new Error('of the host') },
-    'throws text': async () => await Promise.reject('text') // eslint-disable-line prefer-promise-reject-errors
+    'throws text': async () => await Promise.reject('text') // eslint-disable-line prefer-promise-reject-errors -- as hosts may
   }
   const warnings: string[] = []
   const logger = { level: 'warn', stream: { write: (line: string) => { warnings.push(line) } } }
