@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, type HookHandlerDoneFunction } from 'fastify'
 import t from 'tap'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
+import { askingPages, attemptsOf } from '../../support/asking-pages.ts'
 import { AUTHORIZATION, CONFIG_PATH, editorFront, EXPLAIN_PATH, METHOD_PATH, refusal, refused } from '../../support/editor-front.ts'
 import { NOW } from '../../support/editor-tokens.ts'
 import { until } from '../../support/example-server.ts'
@@ -125,38 +126,16 @@ inEveryHost(t, 'limits count all routes of the flow together, can be turned off,
 
 // ---- whose page it is (T17) ---------------------------------------------------------------
 
-interface Row {
-  name: string
-  origin?: string
-  site?: string
-  /** Whether it passes without anything that a browser keeps, and with a cookie. */
-  bare: boolean
-  cookie: boolean
-}
-
-const rows: Row[] = [
-  { name: 'neither header', bare: true, cookie: false },
-  ...['same-site', 'cross-site', 'none', 'same-origin, cross-site', 'SAME-ORIGIN', '', 'null'].map((site) => ({ name: `from ${site}`, site, bare: false, cookie: false })),
-  { name: 'from the same origin', site: 'same-origin', bare: true, cookie: true },
-  ...['https://app.example', 'http://127.0.0.1:8080'].map((origin) => ({ name: origin, origin, bare: true, cookie: true })),
-  { name: 'a trusted origin that is another site', origin: 'https://app.example', site: 'cross-site', bare: true, cookie: true },
-  { name: 'an unlisted origin that is the same', origin: 'https://docs.example', site: 'same-origin', bare: true, cookie: true },
-  ...[
-    // Where files are kept is not where pages are.
-    'https://files.example', 'null', '', 'https://evil.test', 'http://app.example', 'https://app.example:8443', 'https://app.example/', 'https://APP.example', 'https://app.example.evil.test',
-    'https://sub.app.example', 'https://app.example, https://app.example', 'https://app.example@evil.test', 'file://', '*'
-  ].map((origin) => ({ name: `Origin: ${origin}`, origin, bare: false, cookie: false }))
-]
+// Where files are kept is not where pages are.
+const pages = askingPages(['https://app.example', 'http://127.0.0.1:8080'], ['https://files.example'])
 
 inEveryHost(t, 'Origin × Sec-Fetch-Site × cookie, at every route (T17)', async (t) => {
   const { ask, asked, login } = await editorFront(t, { flow: { trustedOrigins: ['https://app.example', 'http://127.0.0.1:8080'], limits: { address: false } } })
   for (const url of PATHS) {
-    for (const { name, origin, site, bare, cookie } of rows) {
-      const headers = { origin, 'sec-fetch-site': site }
-      // Where the host's own login is a cookie, nobody gets as far as this without it.
-      const outcomes: Array<[kind: string, passes: boolean, cookie: string | undefined]> = login['cookie'] === undefined ? [['bare', bare, undefined], ['cookie', cookie, 'login=ada']] : [['cookie', cookie, login['cookie']]]
-      for (const [kind, passes, value] of outcomes) {
-        const reply = await ask(bodyFor(url), { ...headers, cookie: value }, url)
+    for (const page of pages) {
+      const { name, origin, site } = page
+      for (const [kind, passes, cookie] of attemptsOf(page, login)) {
+        const reply = await ask(bodyFor(url), { origin, 'sec-fetch-site': site, cookie }, url)
         if (passes) t.equal(reply.statusCode, 200, `${url}, ${name}, ${kind}`)
         else t.strictSame(refusal(reply), FOREIGN, `${url}, ${name}, ${kind}`)
         t.equal(asked().length, Number(passes), `${url}, ${name}, ${kind}: authorize`)

@@ -1,5 +1,6 @@
-// T17: whose page asks. Browsers add Origin and Sec-Fetch-Site by themselves, and forbid pages to set either.
+// T17: whose page asks.
 import t from 'tap'
+import { askingPages, attemptsOf } from '../../support/asking-pages.ts'
 import { brokerHost, refusal, refused } from '../../support/broker-host.ts'
 import { inEveryHost } from '../../support/hosts.ts'
 import { lastAnswer, sendRaw } from '../../support/raw-connection.ts'
@@ -7,38 +8,15 @@ import { ISSUER } from '../../support/session-host.ts'
 
 const FOREIGN = refused(403, 'The request does not come from a trusted origin')
 
-interface Row {
-  name: string
-  origin?: string
-  site?: string
-  /** Whether it passes without anything that a browser keeps, and with a cookie. */
-  bare: boolean
-  cookie: boolean
-}
-
-const rows: Row[] = [
-  { name: 'neither header', bare: true, cookie: false },
-  ...['same-site', 'cross-site', 'none', 'same-origin, cross-site', 'SAME-ORIGIN', '', 'null'].map((site) => ({ name: `from ${site}`, site, bare: false, cookie: false })),
-  { name: 'from the same origin', site: 'same-origin', bare: true, cookie: true },
-  ...[ISSUER, 'https://app.example', 'http://127.0.0.1:8080'].map((origin) => ({ name: origin, origin, bare: true, cookie: true })),
-  { name: 'a trusted origin that is another site', origin: 'https://app.example', site: 'cross-site', bare: true, cookie: true },
-  { name: 'an unlisted origin that is the same', origin: 'https://docs.example', site: 'same-origin', bare: true, cookie: true },
-  ...[
-    'null', '', 'undefined', 'https://evil.test', 'http://app.example', 'https://app.example:8443', 'https://app.example/', 'https://APP.example', 'HTTPS://app.example', 'https://app.example.evil.test',
-    'https://sub.app.example', 'https://app.example, https://app.example', 'https://app.example https://evil.test', 'https://app.example@evil.test', `${ISSUER}/`, 'file://', '*'
-  ].map((origin) => ({ name: `Origin: ${origin}`, origin, bare: false, cookie: false })),
-  { name: 'an opaque origin on another site', origin: 'null', site: 'cross-site', bare: false, cookie: false }
-]
+const pages = askingPages([ISSUER, 'https://app.example', 'http://127.0.0.1:8080'], [`${ISSUER}/`])
 
 inEveryHost(t, 'Origin × Sec-Fetch-Site × cookie (T17)', async (t) => {
   const { ask, asked, login } = await brokerHost(t, { flow: { trustedOrigins: ['https://app.example', 'http://127.0.0.1:8080'], limits: { address: false } } })
-  for (const { name, origin, site, bare, cookie } of rows) {
-    const headers = { origin, 'sec-fetch-site': site }
-    // Where the host's own login is a cookie, nobody gets as far as this without it.
-    const outcomes: Array<[kind: string, passes: boolean, cookie: string | undefined]> = login['cookie'] === undefined ? [['bare', bare, undefined], ['cookie', cookie, 'login=ada']] : [['cookie', cookie, login['cookie']]]
-    for (const [kind, passes, value] of outcomes) {
+  for (const page of pages) {
+    const { name, origin, site } = page
+    for (const [kind, passes, cookie] of attemptsOf(page, login)) {
       asked.length = 0
-      const reply = await ask({ documentId: 'a' }, { ...headers, cookie: value })
+      const reply = await ask({ documentId: 'a' }, { origin, 'sec-fetch-site': site, cookie })
       if (passes) t.equal(reply.statusCode, 200, `${name}, ${kind}`)
       else t.strictSame(refusal(reply), FOREIGN, `${name}, ${kind}`)
       t.equal(asked.length, Number(passes), `${name}, ${kind}: authorize`)
