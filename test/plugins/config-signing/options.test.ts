@@ -6,6 +6,7 @@ import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { configSigning, type ConfigSigningOptions, createEditorSignatures } from '../../../plugins/config-signing/index.ts'
 import { sessionIssuance } from '../../../plugins/session-issuance/index.ts'
 import { INBOX, OUTBOX } from '../../support/editor-tokens.ts'
+import { refuseSecondInstances } from '../../support/instances.ts'
 import { ISSUER, NOW, post } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -340,31 +341,7 @@ t.test('more than one instance', async (t) => {
     t.strictSame([await status('/one/editor/config'), await status('/two/editor/config'), await status('/one/editor/config'), await status('/two/editor/config'), await status('/editor/config')], [403, 403, 429, 429, 404])
   })
 
-  const refused: Array<[name: string, build: (app: FastifyInstance) => Promise<unknown>]> = [
-    ['twice in a scope', async (app) => {
-      await app.register(configSigning, good)
-      await app.register(configSigning, { ...good, name: 'two', prefix: '/two' })
-    }],
-    ['inside another', async (app) => {
-      await app.register(configSigning, good)
-      await app.register(async (scope) => { await scope.register(configSigning, { ...good, name: 'two', prefix: '/two' }) })
-    }],
-    ['around another', async (app) => {
-      await app.register(async (scope) => { await scope.register(configSigning, good) })
-      await app.register(configSigning, { ...good, name: 'two', prefix: '/two' })
-    }],
-    ['siblings of one name', async (app) => {
-      await app.register(async (scope) => { await scope.register(configSigning, { ...good, prefix: '/one' }) })
-      await app.register(async (scope) => { await scope.register(configSigning, { ...good, prefix: '/two' }) })
-    }]
-  ]
-  for (const [name, build] of refused) {
-    await t.test(name, async (t) => {
-      const app = Fastify()
-      t.teardown(() => app.close())
-      await t.rejects(async () => { await build(app); await app.ready() }, { code: 'FDT_ALREADY_REGISTERED' })
-    })
-  }
+  await refuseSecondInstances(t, async (scope, own) => { await scope.register(configSigning, { ...good, ...own }) })
 
   await t.test('siblings may share one object', async (t) => {
     const app = Fastify()

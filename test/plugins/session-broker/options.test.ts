@@ -1,11 +1,12 @@
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify from 'fastify'
 import t from 'tap'
 import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createSessionBroker, sessionBroker, type SessionBrokerPluginOptions } from '../../../plugins/session-broker/index.ts'
 import { createDocumentSessions } from '../../../plugins/session-issuance/index.ts'
 import { PATH, readOnly } from '../../support/broker-host.ts'
+import { refuseSecondInstances } from '../../support/instances.ts'
 import { ISSUER, post } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -155,27 +156,7 @@ t.test('more than one instance', async (t) => {
     t.strictSame([await status(`/one${PATH}`), await status(`/two${PATH}`), await status(`/one${PATH}`), await status(`/two${PATH}`), await status(PATH)], [200, 200, 429, 429, 404])
   })
 
-  const refused: Array<[name: string, build: (app: FastifyInstance) => Promise<unknown>]> = [
-    ['twice in a scope', async (app) => {
-      await app.register(sessionBroker, good)
-      await app.register(sessionBroker, { ...good, name: 'two', prefix: '/two' })
-    }],
-    ['inside another', async (app) => {
-      await app.register(sessionBroker, good)
-      await app.register(async (scope) => { await scope.register(sessionBroker, { ...good, name: 'two', prefix: '/two' }) })
-    }],
-    ['siblings of one name', async (app) => {
-      await app.register(async (scope) => { await scope.register(sessionBroker, { ...good, prefix: '/one' }) })
-      await app.register(async (scope) => { await scope.register(sessionBroker, { ...good, prefix: '/two' }) })
-    }]
-  ]
-  for (const [name, build] of refused) {
-    await t.test(name, async (t) => {
-      const app = Fastify()
-      t.teardown(() => app.close())
-      await t.rejects(async () => { await build(app); await app.ready() }, { code: 'FDT_ALREADY_REGISTERED' })
-    })
-  }
+  await refuseSecondInstances(t, async (scope, own) => { await scope.register(sessionBroker, { ...good, ...own }) })
 
   await t.test('siblings may share one object', async (t) => {
     const app = Fastify()

@@ -5,6 +5,7 @@ import { createKeyRing, generateKey } from '../../../lib/keys/index.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createDocumentSessions, sessionIssuance, type SessionIssuanceOptions } from '../../../plugins/session-issuance/index.ts'
 import { buildHost, inEveryHost } from '../../support/hosts.ts'
+import { refuseSecondInstances } from '../../support/instances.ts'
 import { ISSUER, post, refusal } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -129,33 +130,7 @@ t.test('more than one instance', async (t) => {
     t.equal(refusal(await app.inject({ url: '/two/d/a', headers: { authorization: `Bearer ${jwt}` } })).code, 'FDT_INVALID_TOKEN')
   })
 
-  const refused: Array<[name: string, build: (app: FastifyInstance) => Promise<unknown>]> = [
-    ['twice in a scope', async (app) => {
-      await app.register(sessionIssuance, good)
-      await app.register(sessionIssuance, { ...good, name: 'two', prefix: '/two' })
-    }],
-    ['inside another', async (app) => {
-      await app.register(sessionIssuance, good)
-      await app.register(async (scope) => { await scope.register(sessionIssuance, { ...good, name: 'two', prefix: '/two' }) })
-    }],
-    ['around another', async (app) => {
-      await app.register(async (outer) => {
-        await outer.register(async (inner) => { await inner.register(sessionIssuance, { ...good, name: 'two', prefix: '/two' }) })
-        await outer.register(sessionIssuance, good)
-      })
-    }],
-    ['siblings of one name', async (app) => {
-      await app.register(async (scope) => { await scope.register(sessionIssuance, { ...good, prefix: '/one' }) })
-      await app.register(async (scope) => { await scope.register(sessionIssuance, { ...good, prefix: '/two' }) })
-    }]
-  ]
-  for (const [name, build] of refused) {
-    await t.test(name, async (t) => {
-      const app = Fastify()
-      t.teardown(() => app.close())
-      await t.rejects(async () => { await build(app); await app.ready() }, { code: 'FDT_ALREADY_REGISTERED' })
-    })
-  }
+  await refuseSecondInstances(t, async (scope, own) => { await scope.register(sessionIssuance, { ...good, ...own }) })
 
   await t.test('siblings may share one object', async (t) => {
     const app = Fastify()
