@@ -132,6 +132,11 @@ export const UpstreamFailedError = createError('FDT_UPSTREAM_FAILED', 'The sessi
 /** The remote session service did not answer in time. */
 export const UpstreamTimeoutError = createError('FDT_UPSTREAM_TIMEOUT', 'The session service did not answer in time', 504)
 
+// ---- opaque tokens ------------------------------------------------------------------------
+
+/** The opaque token is missing, malformed, unknown, expired, ended early or used up: one answer for all, in the vendor's words. */
+export const WrongTokenError = createError('FDT_WRONG_TOKEN', 'Wrong token', 403)
+
 // ---- editors ------------------------------------------------------------------------------
 
 /** A config, a parameter of a method or of a request cannot be signed. The message names the member, never its value. */

@@ -11,7 +11,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { InvalidOptionError } from './errors.ts'
 
 /** The flows of the package. */
-export type FlowName = 'session-issuance' | 'session-broker' | 'config-signing'
+export type FlowName = 'session-issuance' | 'session-broker' | 'config-signing' | 'opaque-tokens'
 
 /** What every event of a flow says. In all events, a member that is not known is absent. */
 export interface EventBase {
@@ -24,7 +24,7 @@ export interface EventBase {
 
 /** Whose token it is. */
 export interface TokenHolder {
-  /** The id of the token: `jti`. */
+  /** The id of the token: `jti`, or the accessor of an opaque token. */
   readonly id?: string | undefined
   readonly subject?: string | undefined
   /** The id of the credential that had it issued. */
@@ -45,7 +45,7 @@ export interface RequestOrigin {
 
 /** A token was issued, by a route or in code; told before it is handed out. One for a Document Engine or of a remote service has no `id`. */
 export interface IssuedEvent extends EventBase, TokenHolder {
-  /** What it opens, and how far. Empty for an editor's token: who knows the key of a document opens it, so events do not tell. */
+  /** What it opens, and how far. Empty for an editor's token: who knows the key of a document opens it, so events do not tell. Empty for an opaque one: its parameters are confidential. */
   readonly documents: ReadonlyArray<{ readonly id: string, readonly permissions: readonly string[] }>
   /** When it ends, in seconds since the Unix epoch. Absent where it has no end. */
   readonly expiresAt?: number | undefined
@@ -53,9 +53,9 @@ export interface IssuedEvent extends EventBase, TokenHolder {
   readonly purpose?: string | undefined
 }
 
-/** A guard let a request pass; two guards on a route tell it twice. What is then answered is not known here. `verify` in code tells nothing. */
+/** A guard let a request pass, or `/verify` took an opaque token; two guards on a route tell it twice. What is then answered is not known here. `verify` in code tells nothing. */
 export interface VerifiedEvent extends EventBase, RequestOrigin, TokenHolder {
-  /** What the guard asked for. */
+  /** What the guard asked for. Empty for an opaque token. */
   readonly permissions: readonly string[]
   /** The document that the request is about. Absent where the guard takes any. */
   readonly document?: string | undefined

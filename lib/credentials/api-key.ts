@@ -3,8 +3,8 @@ import { isLimit, type Limit } from '../limits/limit.ts'
 import { orOutage } from '../stores/outage.ts'
 import { SECRET_PREFIX, digestSecret, equalDigests, isDigest, parseSecret } from './secret.ts'
 
-/** The flows whose callers hold API keys. */
-export const FLOWS = ['session-issuance', 'opaque-tokens'] as const
+/** What API keys may be used for. `opaque-verification` is the half of opaque tokens that an editor's server needs. */
+export const FLOWS = ['session-issuance', 'opaque-tokens', 'opaque-verification'] as const
 export type Flow = typeof FLOWS[number]
 
 /** Who calls, and how far that reaches. A limit that is absent does not limit; an empty list allows nothing. */

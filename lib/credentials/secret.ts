@@ -1,5 +1,5 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
-import { crc32 } from 'node:zlib'
+import { CHECKSUM_LENGTH, checksum } from '../checksum.ts'
 import { digest } from '../digest.ts'
 import { InvalidOptionError } from '../errors.ts'
 
@@ -19,7 +19,6 @@ export const SECRET_PREFIX = 'fdt_'
 const ID = /^[a-z0-9]{16}$/
 const ID_LENGTH = 16
 const RANDOM_BYTES = 32
-const CHECKSUM_LENGTH = 6
 // Base64url may hold `_` too, so nothing is split at it: every part has a fixed length. The last character
 // of a part has unused bits; only the spelling in which they are zero is one of ours.
 const SECRET = /^fdt_(key|client)_([a-z0-9]{16})_[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048][A-Za-z0-9_-]{5}[AQgw]$/
@@ -88,11 +87,4 @@ export function isSecretId (value: unknown): value is string {
 /** @internal */
 export function createSecretId (): string {
   return Array.from({ length: ID_LENGTH }, () => randomInt(36).toString(36)).join('')
-}
-
-// CRC-32 finds every typing error within four neighbouring characters, and secret scanners know it. It protects nothing.
-function checksum (text: string): string {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32BE(crc32(text))
-  return bytes.toString('base64url')
 }

@@ -90,7 +90,12 @@ export function createSealer (keys: readonly NamedKey[], option = 'keyEncryption
   }
 }
 
-function checkNamedKey (named: NamedKey, option: string): void {
+/**
+ * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it is an id and 32 bytes that are not a repetition.
+ *
+ * @internal
+ */
+export function checkNamedKey (named: NamedKey, option: string): void {
   const { id, key } = named ?? {}
   if (typeof id !== 'string' || !ID.test(id)) throw new InvalidOptionError(option, 'a key is written id:base64, its id of 1 to 64 characters of A-Z, a-z, 0-9, ".", "_", "~" and "-"')
   if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) throw new InvalidOptionError(option, `a key is written id:base64 and has ${KEY_BYTES} bytes`)

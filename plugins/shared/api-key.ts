@@ -1,4 +1,4 @@
-import { type FastifyInstance } from 'fastify'
+import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { type ApiKeySource, authenticateApiKey, type Flow, parseSecret } from '../../lib/credentials/index.ts'
 import { MissingCredentialError, MultipleCredentialsError } from '../../lib/errors.ts'
 import { createLock } from '../../lib/limits/lock.ts'
@@ -18,11 +18,7 @@ export async function requireApiKey (scope: FastifyInstance, source: ApiKeySourc
   const lock = createLock({ store, prefix: limitPrefix(instance), now }, limits.failures)
 
   scope.addHook('preParsing', async (request) => {
-    const presented = either(readBearer(request), readHeader(request, 'x-api-key'))
-    if (presented.state === 'absent') throw new MissingCredentialError()
-    if (presented.state === 'several') throw new MultipleCredentialsError()
-    // What cannot be a key at all is a failure like any other.
-    const text = presented.state === 'present' ? presented.text : ''
+    const text = presentedKey(request)
     const id = parseSecret(text)?.id
     const onLocked = (credential: string, until: number): void => {
       publish('locked', () => ({ flow, name, time: now(), ...originOf(request), credential, until }))
@@ -30,4 +26,16 @@ export async function requireApiKey (scope: FastifyInstance, source: ApiKeySourc
     rememberCaller(request, await lock.attempt({ id, address: request.ip, onLocked }, () => authenticateApiKey(source, text, { flow, now })))
   })
   await limitByCaller(scope, instance, limits.credential)
+}
+
+/**
+ * The API key that a request carries, unchecked. What cannot be a key at all is the empty one, and a failure like any other.
+ *
+ * @throws {MissingCredentialError} `FDT_MISSING_CREDENTIAL` (401), {@link MultipleCredentialsError} `FDT_MULTIPLE_CREDENTIALS` (400).
+ */
+export function presentedKey (request: FastifyRequest): string {
+  const presented = either(readBearer(request), readHeader(request, 'x-api-key'))
+  if (presented.state === 'absent') throw new MissingCredentialError()
+  if (presented.state === 'several') throw new MultipleCredentialsError()
+  return presented.state === 'present' ? presented.text : ''
 }

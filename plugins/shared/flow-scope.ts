@@ -1,6 +1,6 @@
 import { type FastifyError, type FastifyInstance, type FastifyRequest, type FastifySchema } from 'fastify'
 import { MethodNotAllowedError } from '../../lib/errors.ts'
-import { type FlowName } from '../../lib/events.ts'
+import { type FlowName, type TokenHolder } from '../../lib/events.ts'
 import { parseJson } from '../../lib/json.ts'
 import { type Limit } from '../../lib/limits/limit.ts'
 import { findCaller } from './callers.ts'
@@ -28,16 +28,32 @@ export interface ScopeOptions {
   limit: Limit | undefined
   /** The body of a refusal, where a contract wants another one than Fastify's. */
   bodyOf?: (error: CodedError) => object
+  /** What a refusal is for others: default is the error itself, about no token. */
+  judge?: (error: CodedError) => Judgement
+  /** Reads a body. Default is {@link parseJson}. */
+  parse?: (body: Buffer) => unknown
+  /** Request headers that every answer depends on, for `Vary`. Default is none. */
+  vary?: string
+}
+
+/** What a refusal is: in the log and in events it keeps its own name. */
+export interface Judgement {
+  /** What the client is told. */
+  answer: CodedError
+  /** Whose token it was, as far as that is certain. */
+  holder: TokenHolder
+  /** What the host needs to find its own mistake. Safe to log. */
+  details?: object
 }
 
 /**
  * Makes a scope that owes nothing to its host: own parser, validator, serializer, error handler, limiter.
  * Must be awaited before the first route, else the limiter does not see it.
  */
-export async function prepareScope (scope: FastifyInstance, instance: CountingInstance, { limit, bodyOf }: ScopeOptions): Promise<void> {
+export async function prepareScope (scope: FastifyInstance, instance: CountingInstance, { limit, bodyOf, judge = toJudgement, parse = parseJson, vary }: ScopeOptions): Promise<void> {
   scope.removeAllContentTypeParsers()
   // Async: up to Fastify 5.12.7, what a parser throws with a callback in its hands ends the process.
-  scope.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => parseJson(body))
+  scope.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => parse(body))
   scope.setValidatorCompiler(typeBoxValidator)
   scope.setSerializerCompiler(() => serialize)
   scope.setReplySerializer(serialize)
@@ -46,8 +62,9 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
     // What is no error would be taken for the answer there.
     if (!isCodedError(error)) throw error instanceof Error ? error : new TypeError('a hook threw what is no error', { cause: error })
     const { id: credential, owner } = findCaller(request) ?? {}
-    reportRefusal(request, error, instance, { credential, owner })
-    return sendRefusal(error, reply, bodyOf)
+    const { answer, holder, details } = judge(error)
+    reportRefusal(request, error, instance, { credential, owner, ...holder }, details)
+    return sendRefusal(answer, reply, bodyOf)
   })
   scope.addHook('onRequest', (_request, reply, done) => {
     // Fastify goes on here when a client hangs up while the refusal of an async login hook of the host's is held back.
@@ -56,10 +73,16 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
   // Behind the host's hooks, so that none of them has the last word.
   scope.addHook('onSend', (_request, reply, _payload, done) => {
     reply.header('cache-control', 'no-store')
+    // Others, such as the host's CORS, have theirs.
+    if (vary !== undefined) reply.header('vary', [reply.getHeader('vary'), vary].flat().filter(Boolean).join(', '))
     done()
   })
   sendUsage(scope)
   await limitByAddress(scope, instance, limit)
+}
+
+function toJudgement (error: CodedError): Judgement {
+  return { answer: error, holder: {} }
 }
 
 /** Where a status has a schema Fastify hands over an error of the host's whole, and JSON would show none of it. */

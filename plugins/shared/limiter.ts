@@ -59,8 +59,28 @@ export async function limitByUser (scope: FastifyInstance, instance: CountingIns
   })
 }
 
+/**
+ * Counts by address what has failed, for routes that many users reach from one address: only a failure can be one too
+ * many. To be called behind one.
+ *
+ * @param what Separates these counters from those of whole requests.
+ *
+ * @returns A function that rejects with `FDT_RATE_LIMITED` (429), or with `FDT_STORE_UNAVAILABLE` (503).
+ */
+export function failureLimiter (instance: CountingInstance, what: string, limit: Limit | undefined): (request: FastifyRequest) => Promise<void> {
+  const { now, store } = instance
+  const counters = createCounters({ store, prefix: `${limitPrefix(instance)}/${what}`, now })
+
+  return async (request) => {
+    if (limit === undefined) return
+    const usages = await counters.count(addressBuckets(request.ip), limit)
+    usagesOf.set(request, usages)
+    if (usages.some(({ isExceeded }) => isExceeded)) throw oneTooMany(request, instance)
+  }
+}
+
 async function registerLimiter (scope: FastifyInstance, instance: CountingInstance, { hook, limitOf, bucketsOf }: Stage): Promise<void> {
-  const { flow, name, now, store } = instance
+  const { now, store } = instance
   const counters = createCounters({ store, prefix: limitPrefix(instance), now })
 
   async function isOneTooMany (request: FastifyRequest): Promise<boolean> {
@@ -84,13 +104,16 @@ async function registerLimiter (scope: FastifyInstance, instance: CountingInstan
     keyGenerator: async (request) => Number(await isOneTooMany(request)),
     addHeaders: NO_HEADERS,
     addHeadersOnExceeding: NO_HEADERS,
-    errorResponseBuilder: (request) => {
-      const usage = tightest(findUsages(request))
-      const { id: credential, owner } = findCaller(request) ?? {}
-      publish('limited', () => ({ flow, name, time: now(), ...originOf(request), policy: String(usage?.policy), credential, owner }))
-      return Object.assign(new RateLimitedError(), { retryAfter: Math.ceil(Number(usage?.resetsIn) / 1000) })
-    }
+    errorResponseBuilder: (request) => oneTooMany(request, instance)
   })
+}
+
+/** Tells the event, and makes the refusal. */
+function oneTooMany (request: FastifyRequest, { flow, name, now }: FlowInstance): Error {
+  const usage = tightest(findUsages(request))
+  const { id: credential, owner } = findCaller(request) ?? {}
+  publish('limited', () => ({ flow, name, time: now(), ...originOf(request), policy: String(usage?.policy), credential, owner }))
+  return Object.assign(new RateLimitedError(), { retryAfter: Math.ceil(Number(usage?.resetsIn) / 1000) })
 }
 
 /** Each bucket has a size of its own, so the verdict is no matter of the library's `max`, which is 0: its key is 1 or 0, and its count too. */

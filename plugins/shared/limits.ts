@@ -16,6 +16,15 @@ export interface MachineLimits {
   failures?: Partial<Limit> | false
 }
 
+/** As {@link MachineLimits}, for opaque tokens. */
+export interface OpaqueLimits extends MachineLimits {
+  /**
+   * Well-formed tokens that were refused at `/verify`, from one address: only they are counted, and only they can be one
+   * too many. Default is `{ max: 600, timeWindow: 60000 }`.
+   */
+  unknown?: Partial<Limit> | false
+}
+
 /** As {@link MachineLimits}, for routes that the host's own users call. */
 export interface UserLimits {
   /** Requests from one address. An IPv6 address counts as its /64, and 16 times as much for its /48. Default is `{ max: 120, timeWindow: 60000 }`. */
@@ -36,6 +45,16 @@ const PER_USER: Limit = { max: 60, timeWindow: 60_000 }
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500): the limiter itself would fall back in silence. */
 export function resolveMachineLimits (limits: MachineLimits | undefined): Resolved<MachineLimits> {
   checkLimits(limits, ['address', 'credential', 'failures'])
+  return machineLimits(limits)
+}
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500). */
+export function resolveOpaqueLimits (limits: OpaqueLimits | undefined): Resolved<OpaqueLimits> {
+  checkLimits(limits, ['address', 'credential', 'failures', 'unknown'])
+  return { ...machineLimits(limits), unknown: resolveLimit('limits.unknown', limits?.unknown, PER_ADDRESS) }
+}
+
+function machineLimits (limits: MachineLimits | undefined): Resolved<MachineLimits> {
   return {
     address: resolveLimit('limits.address', limits?.address, PER_ADDRESS),
     credential: resolveLimit('limits.credential', limits?.credential, PER_CREDENTIAL),

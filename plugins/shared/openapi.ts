@@ -8,7 +8,8 @@ type SecuritySchemes = Readonly<Record<string, object>>
 export const securitySchemes = {
   docTokensBearer: { type: 'http', scheme: 'bearer', description: 'An API key' },
   docTokensApiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key' },
-  docTokensSession: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A document session' }
+  docTokensSession: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A document session' },
+  docTokensOpaque: { type: 'apiKey', in: 'header', name: 'x-api-token', description: 'An opaque token' }
 } as const
 
 /** For routes that take an API key in either header. */

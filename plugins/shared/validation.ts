@@ -1,6 +1,7 @@
 import { type TSchema } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { type FastifySchemaCompiler } from 'fastify'
+import { printable } from '../../lib/printable.ts'
 
 /**
  * Checks requests with TypeBox, strictly: nothing is coerced, removed or filled in, whatever the host
@@ -14,9 +15,4 @@ export const typeBoxValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
     const first = { ...check.Errors(value).First() }
     return { error: Object.assign(new Error(`${httpPart}${printable(String(first.path))}: ${first.message}`), { code: 'FST_ERR_VALIDATION', statusCode: 400 }) }
   }
-}
-
-/** The path names members that a stranger chose: what is not plain, or long enough to be a secret, is shown as `?`. */
-function printable (path: string): string {
-  return path.split('/').map((member) => /^[\w.$-]{0,31}$/.test(member) ? member : '?').join('/')
 }
