@@ -5,9 +5,10 @@ import t from 'tap'
 import ts from 'typescript'
 import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
 import { EDITOR_OPTION_NAMES } from '../lib/tokens/editor/options.ts'
+import { OPAQUE_OPTION_NAMES } from '../lib/tokens/opaque/options.ts'
 import { BROKER_OPTION_NAMES } from '../lib/tokens/session-broker.ts'
 import * as errors from '../lib/errors.ts'
-import { resolveMachineLimits, resolveUserLimits } from '../plugins/shared/limits.ts'
+import { resolveMachineLimits, resolveOpaqueLimits, resolveUserLimits } from '../plugins/shared/limits.ts'
 import { EVENT_NAMES } from '../lib/events.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
@@ -33,20 +34,26 @@ t.test('every option of the flow is in its table', async (t) => {
   for (const permission of DEFAULT_PERMISSIONS) t.ok(readme.includes(`'${permission}'`), permission)
 })
 
+/** The names in the first column of the tables of a section. */
+function documentedIn (heading: string): string[] {
+  const [, section = ''] = new RegExp(`^${heading}$(.*?)^##`, 'ms').exec(readme) ?? []
+  return [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', ')).sort()
+}
+
 t.test('every option of the broker is in its table', async (t) => {
-  const [, section = ''] = /^## Session broker$(.*?)^## /ms.exec(readme) ?? []
-  const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
-  t.strictSame(documented.sort(), [...BROKER_OPTION_NAMES, 'authorize', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'store', 'security', 'prefix', 'routes', 'broker'].sort())
+  t.strictSame(documentedIn('## Session broker'), [...BROKER_OPTION_NAMES, 'authorize', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'store', 'security', 'prefix', 'routes', 'broker'].sort())
 })
 
 t.test('every option of the editor is in its table', async (t) => {
-  const [, section = ''] = /^### Options of the editor$(.*?)^### /ms.exec(readme) ?? []
-  const documented = [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) \|/gm)].flatMap(([, names]) => String(names).replaceAll('`', '').split(', '))
-  t.strictSame(documented.sort(), [...EDITOR_OPTION_NAMES, 'authorize', 'tenant', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'security', 'prefix', 'routes', 'signatures'].sort())
+  t.strictSame(documentedIn('### Options of the editor'), [...EDITOR_OPTION_NAMES, 'authorize', 'tenant', 'onRequest', 'trustedOrigins', 'limits.address', 'limits.user', 'limitKey', 'security', 'prefix', 'routes', 'signatures'].sort())
+})
+
+t.test('every option of opaque tokens is in its table', async (t) => {
+  t.strictSame(documentedIn('### Options of opaque tokens'), [...OPAQUE_OPTION_NAMES, 'credentials', 'verifiers', 'includeAccessor', 'limits.address', 'limits.credential', 'limits.failures', 'limits.unknown', 'prefix', 'routes', 'tokens'].sort())
 })
 
 t.test('the limits are documented with their defaults', async (t) => {
-  for (const limits of [resolveMachineLimits(undefined), resolveUserLimits(undefined)]) {
+  for (const limits of [resolveMachineLimits(undefined), resolveUserLimits(undefined), resolveOpaqueLimits(undefined)]) {
     for (const [name, limit] of Object.entries(limits)) t.ok(readme.includes(`| \`limits.${name}\` | \`{ max: ${limit?.max}, timeWindow: ${limit?.timeWindow} }\` |`), `${name}: ${limit?.max}`)
   }
 })

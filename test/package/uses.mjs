@@ -1,6 +1,6 @@
 /** What a host does with the package. `load` imports or requires a subpath. */
 import { strict as assert } from 'node:assert'
-import { createHmac } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,6 +122,33 @@ export const flows = {
 
     const { signConfig } = createEditorSignatures({ inbox, expiresIn: false })
     assert.equal((await signConfig(config)).token, hs256(config, inbox))
+  },
+
+  async 'fastify-doc-tokens/opaque-tokens' (app, load) {
+    const { opaqueTokens } = await load('fastify-doc-tokens/opaque-tokens')
+    const { createApiKeyRegistry } = await load('fastify-doc-tokens/credentials')
+    const { parseNamedKey } = await load('fastify-doc-tokens/keys')
+    const { createMemoryStore } = await load('fastify-doc-tokens/stores/memory')
+
+    const store = createMemoryStore()
+    const credentials = createApiKeyRegistry({ store })
+    const partner = (await credentials.create({ owner: 'acme', flows: ['opaque-tokens'] })).secret
+    const editor = (await credentials.create({ flows: ['opaque-verification'] })).secret
+    await app.register(opaqueTokens, { store, pepper: parseNamedKey(`1:${randomBytes(32).toString('base64')}`), credentials, verifiers: credentials, maxUses: 2 })
+    app.get('/open', { onRequest: app.opaqueTokens.require() }, async ({ opaqueToken }) => opaqueToken.parameters.file)
+
+    const generate = (key, payload) => app.inject({ method: 'POST', url: '/generate', headers: { 'x-api-key': key, 'content-type': 'application/json' }, payload })
+    const verify = (token, key) => app.inject({ url: '/verify', headers: { 'x-api-token': token, 'x-api-key': key, 'content-type': 'application/json' } })
+    const answer = await generate(partner, '{"file":"plan.dwg","2":1.50}')
+    assert.equal(answer.statusCode, 200, answer.body)
+    const { token } = answer.json()
+    for (const key of [partner, '']) assert.equal((await verify(token, key)).json().message, 'Wrong token')
+    assert.equal((await verify(token, editor)).body, '{"auth":"acme","file":"plan.dwg","2":1.50}')
+    assert.equal((await app.inject({ url: '/open', headers: { 'x-api-token': token } })).body, 'plan.dwg')
+    assert.equal((await app.inject({ url: '/open', headers: { 'x-api-token': token } })).statusCode, 403)
+    for (const payload of ['{', '[]', '{}', '{"a":{}}', '{"a":1,"a":1}', '{"a":1e999}', '{"__proto__":1}']) assert.equal((await generate(partner, payload)).statusCode, 400, payload)
+    assert.equal((await generate(editor, '{"a":1}')).statusCode, 403)
+    assert.equal((await app.inject({ method: 'POST', url: '/revoke', headers: { 'x-api-key': partner, 'x-api-token': token } })).statusCode, 204)
   }
 }
 
@@ -133,6 +160,14 @@ function hs256 (payload, secret) {
 
 /** Uses each optional peer. */
 export const peers = {
+  // Without a server: it opens all the same, and says that there is none.
+  async ioredis (load) {
+    const { openRedisStore } = await load('fastify-doc-tokens/stores/redis')
+    const store = await openRedisStore({ url: 'redis://127.0.0.1:1', prefix: 'smoke:' })
+    await assert.rejects(store.get('key'), { code: 'FDT_STORE_UNAVAILABLE', statusCode: 503 })
+    await store.close()
+  },
+
   async lmdb (load) {
     const { openLmdbStore } = await load('fastify-doc-tokens/stores/lmdb')
     const path = await mkdtemp(join(tmpdir(), 'fastify-doc-tokens-store-'))
