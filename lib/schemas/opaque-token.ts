@@ -1,4 +1,4 @@
-import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { type TSchema, Type } from '@sinclair/typebox'
 import { InvalidRequestError, LifetimeTooLongError, WrongTokenError } from '../errors.ts'
 import { apiKeyErrors, errorReplies, type ErrorExample, jsonErrors, replyHeaders, validationError } from './replies.ts'
 import { ID_LENGTH } from './scalars.ts'
@@ -29,8 +29,6 @@ export const GenerateQuerySchema = Type.Object({
   expires_in: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'Seconds that the token lives, fewer than it may' })),
   max_uses: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'How often it can be verified, less often than it may' }))
 }, { additionalProperties: false })
-
-export type GenerateQuery = Static<typeof GenerateQuerySchema>
 
 /** Whose key or token it is, nobody is told. The vendor's service knows no 401. */
 const wrongToken = new WrongTokenError()

@@ -19,7 +19,7 @@ export interface PostedParameters {
 /** Whose parameters they are. The service says so, never a caller. */
 export const AUTH = 'auth'
 
-export const MAX_PARAMETERS = 100
+const MAX_PARAMETERS = 100
 
 /** No number prints longer than 25 characters; more may be zeros. */
 const MAX_NUMBER_LENGTH = 64
