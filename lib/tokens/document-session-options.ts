@@ -60,7 +60,7 @@ export function resolveSessionsOptions<Permission extends string> (options: Docu
     // Without the option, Permission is the default vocabulary; the compiler cannot know.
     permissions = DEFAULT_PERMISSIONS as readonly string[] as readonly Permission[],
     maxLifetime = 86_400,
-    defaultLifetime = Math.min(3600, maxLifetime),
+    defaultLifetime = maxLifetime < 3600 ? maxLifetime : 3600,
     clockTolerance = 0,
     serverUrl,
     documentEngineKeys,

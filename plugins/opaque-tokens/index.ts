@@ -7,7 +7,8 @@
 import { type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InvalidOptionError } from '../../lib/errors.ts'
-import { type OpaqueSettings, type OpaqueTokensOptions, resolveOpaqueOptions } from '../../lib/tokens/opaque/options.ts'
+import { checkNames } from '../../lib/options.ts'
+import { OPAQUE_OPTION_NAMES, type OpaqueSettings, type OpaqueTokensOptions, resolveOpaqueOptions } from '../../lib/tokens/opaque/options.ts'
 import { type AnyParameters } from '../../lib/tokens/opaque/parameters.ts'
 import { createOpaqueTokensCore, type OpaqueToken, type OpaqueTokensCore } from '../../lib/tokens/opaque/tokens.ts'
 import { claimSecrets } from '../shared/key-uses.ts'
@@ -80,6 +81,11 @@ const settingsOf = new WeakMap<object, OpaqueSettings<object>>()
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for each option that is unusable.
  */
 export function createOpaqueTokens<Parameters extends object = AnyParameters> (options: OpaqueTokensOptions<Parameters>): OpaqueTokens<Parameters> {
+  checkNames(Object(options), OPAQUE_OPTION_NAMES)
+  return makeTokens(options)
+}
+
+function makeTokens<Parameters extends object> (options: OpaqueTokensOptions<Parameters>): OpaqueTokens<Parameters> {
   const settings = resolveOpaqueOptions(options)
   const core = createOpaqueTokensCore(settings)
   const tokens = Object.freeze<OpaqueTokens<Parameters>>({ ...core, require: (guardOptions) => createGuard(core, guardOptions) })
@@ -90,7 +96,7 @@ export function createOpaqueTokens<Parameters extends object = AnyParameters> (o
 
 const plugin: TypeBoxPlugin<OpaqueTokensPluginOptions<object>> = async (fastify, options) => {
   const routesOptions = resolveOpaqueRoutes(options)
-  const tokens = options.tokens ?? createOpaqueTokens(options)
+  const tokens = options.tokens ?? makeTokens(options)
   const settings = settingsOf.get(tokens)
   if (settings === undefined) throw new InvalidOptionError('tokens', 'must be what createOpaqueTokens() returned')
   const { name, peppers, maxBytes, schema } = settings

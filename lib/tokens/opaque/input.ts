@@ -58,9 +58,10 @@ function toBytes (json: unknown): Uint8Array {
 /** @internal Seconds. */
 export function checkLifetime ({ expiresIn, credential }: Pick<OpaqueTokenInput, 'expiresIn' | 'credential'>, limits: Limits, names: InputNames): number {
   const cap = Math.min(limits.maxLifetime, credential?.maxLifetime ?? limits.maxLifetime)
-  const lifetime = expiresIn ?? Math.min(limits.defaultLifetime, cap)
+  const lifetime = expiresIn === undefined ? Math.min(limits.defaultLifetime, cap) : expiresIn
   if (!Number.isSafeInteger(lifetime) || lifetime < 1) throw new InvalidRequestError(`${names.expiresIn} must be whole seconds, at least 1`)
-  if (lifetime > cap) throw new LifetimeTooLongError(names.expiresIn, String(cap))
+  // A cap that is no number, of a look-up of the host's, is none to go by.
+  if (!(lifetime <= cap)) throw new LifetimeTooLongError(names.expiresIn, String(cap))
   return lifetime
 }
 

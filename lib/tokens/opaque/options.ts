@@ -42,7 +42,7 @@ export interface OpaqueTokensOptions<Parameters extends object = AnyParameters> 
    *
    * @param verifier Whose API key came along, where there are `verifiers`.
    */
-  onVerify?: (token: OpaqueToken<Parameters>, verifier: Credential | undefined) => Promise<boolean | void> | boolean | void
+  onVerify? (token: OpaqueToken<Parameters>, verifier: Credential | undefined): Promise<boolean | void> | boolean | void
   /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
   now?: () => number
 }
@@ -85,7 +85,7 @@ export function resolveOpaqueOptions<Parameters extends object> (options: Opaque
     format = 'base64url',
     tokenPrefix,
     maxLifetime = 86_400,
-    defaultLifetime = Math.min(3600, maxLifetime),
+    defaultLifetime = maxLifetime < 3600 ? maxLifetime : 3600,
     maxUses,
     maxBytes = 16 * 1024,
     parameters,

@@ -1,5 +1,6 @@
 import { type TSchema, TypeGuard } from '@sinclair/typebox'
-import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
+import { HasTransform } from '@sinclair/typebox/value'
 import { InvalidOptionError, InvalidRequestError } from '../../errors.ts'
 import { printable } from '../../printable.ts'
 import { type AnyParameters } from './parameters.ts'
@@ -25,12 +26,21 @@ export function resolveParameterCheck<Parameters extends object> (option: Parame
   if (typeof option === 'function') return (values, root) => callHost(option, values, root)
   if (!TypeGuard.IsSchema(option)) throw new InvalidOptionError('parameters', 'must be a schema of @sinclair/typebox, or a function that returns the parameters or throws')
 
-  const check = TypeCompiler.Compile(option)
+  const check = compile(option)
   return (values, root) => {
     if (check.Check(values)) return values as AnyParameters as Parameters
     const { path, message } = { ...check.Errors(values).First() }
     throw new InvalidRequestError(`${printable(`${root}${path}`)}: ${message}`)
   }
+}
+
+function compile (schema: TSchema): TypeCheck<TSchema> {
+  try {
+    if (!HasTransform(schema, [])) return TypeCompiler.Compile(schema)
+  } catch (cause) {
+    throw new InvalidOptionError('parameters', 'must be a schema that can be compiled', { cause })
+  }
+  throw new InvalidOptionError('parameters', 'must not transform: a function can')
 }
 
 function callHost<Parameters extends object> (check: (value: unknown) => Parameters, values: AnyParameters, root: string): Parameters {

@@ -42,8 +42,11 @@ export function readParameters (bytes: Uint8Array, root: string): PostedParamete
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new InvalidRequestError(`${root} must be an object`)
 
   // Of own members alone: `parseJson` refuses `__proto__`.
-  const { [AUTH]: _, ...values } = value as { [Name in string]: unknown }
-  checkValues(values, root)
+  const posted: { [Name in string]: unknown } = { ...value }
+  // `auth` among them, or the text could not be split.
+  checkValues(posted, root)
+  const { [AUTH]: _, ...values } = posted
+  checkCount(values, root)
   const members = splitMembers(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
   for (const { name, value } of members) {
     if (name !== AUTH && typeof values[name] === 'number') checkNumber(value, `${root}/${name}`)
@@ -67,10 +70,13 @@ export function printParameters (parameters: object, root: string): Uint8Array {
   return Buffer.from(`{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`)
 }
 
+function checkCount (values: AnyParameters, root: string): void {
+  const { length } = Object.keys(values)
+  if (length < 1 || length > MAX_PARAMETERS) throw new InvalidRequestError(`${root} must have 1 to ${MAX_PARAMETERS} parameters`)
+}
+
 function checkValues (values: { [Name in string]: unknown }, root: string): asserts values is AnyParameters {
-  const names = Object.keys(values)
-  if (names.length < 1 || names.length > MAX_PARAMETERS) throw new InvalidRequestError(`${root} must have 1 to ${MAX_PARAMETERS} parameters`)
-  const wrong = names.find((name) => !isParameterValue(values[name]))
+  const wrong = Object.keys(values).find((name) => !isParameterValue(values[name]))
   if (wrong !== undefined) throw new InvalidRequestError(`${printable(`${root}/${wrong}`)} must be a string, a finite number, true, false or null`)
 }
 
@@ -117,7 +123,9 @@ function checkNumber (text: string, path: string): void {
 
 /** One spelling for all of one number: sign, digits without zeros around them, power of ten. */
 function normalize (text: string): string {
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(text) ?? []
+  const [mantissa = '', exponent = '0'] = text.toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.')
+  const sign = mantissa.startsWith('-') ? '-' : ''
   const digits = (whole + fraction).replace(/^0+/, '')
   const significant = digits.replace(/0+$/, '')
   if (significant === '') return `${sign}0`
