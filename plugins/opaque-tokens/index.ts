@@ -81,8 +81,9 @@ const settingsOf = new WeakMap<object, OpaqueSettings<object>>()
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) for each option that is unusable.
  */
 export function createOpaqueTokens<Parameters extends object = AnyParameters> (options: OpaqueTokensOptions<Parameters>): OpaqueTokens<Parameters> {
-  checkNames(Object(options), OPAQUE_OPTION_NAMES)
-  return makeTokens(options)
+  const tokens = makeTokens(options)
+  checkNames(options, OPAQUE_OPTION_NAMES)
+  return tokens
 }
 
 function makeTokens<Parameters extends object> (options: OpaqueTokensOptions<Parameters>): OpaqueTokens<Parameters> {
