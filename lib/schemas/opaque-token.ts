@@ -26,8 +26,8 @@ export function generateBodySchema (schema: TSchema = ParametersSchema): TSchema
 
 /** Numbers as a query has them. What else stands there is refused: a misspelt one would be a longer life. */
 export const GenerateQuerySchema = Type.Object({
-  expires_in: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'Seconds that the token lives, fewer than it may' })),
-  max_uses: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'How often it can be verified, less often than it may' }))
+  expires_in: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'Seconds that the token lives, fewer than it may', examples: ['300'] })),
+  max_uses: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,9}$', description: 'How often it can be verified, less often than it may', examples: ['1'] }))
 }, { additionalProperties: false })
 
 /** Whose key or token it is, nobody is told. The vendor's service knows no 401. */
@@ -60,7 +60,7 @@ export function generateReplies (withAccessor: boolean) {
 }
 
 /** `POST /verify` takes no body: the token is in a header. */
-export const EmptyBodySchema = Type.Object({}, { additionalProperties: false })
+export const EmptyBodySchema = Type.Object({}, { additionalProperties: false, 'x-examples': { nothing: { value: {} } } })
 
 const VerifyReplySchema = Type.Object({
   auth: Type.String({ ...ID_LENGTH, description: 'Whose token it is' })

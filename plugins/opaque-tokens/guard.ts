@@ -36,8 +36,15 @@ export function createGuard<Parameters extends object, Request extends FastifyRe
     },
     refusalOf: (cause) => new WrongTokenError({ cause }),
     holderOf: (error) => wrongToken(error)?.holder ?? {},
+    detailsOf,
     onRefused
   })
+}
+
+/** That somebody else wrote to the store, or that the host has changed its mind about parameters. */
+export function detailsOf (error: unknown): object | undefined {
+  const reason = wrongToken(error)?.reason
+  return reason === 'altered' || reason === 'parameters' ? { reason } : undefined
 }
 
 /** The token of a request; what is missing, or there twice, is none that could be right. */

@@ -31,6 +31,7 @@ export type { IssuedOpaqueToken, OpaqueToken, OpaqueTokenInfo } from '../../lib/
 export type { RouteOwner } from '../shared/flow-scope.ts'
 export type { OpaqueLimits } from '../shared/limits.ts'
 export type { CodedError } from '../shared/refusals.ts'
+export { securitySchemes } from '../shared/openapi.ts'
 export type { OpaqueGuardOptions, OpaqueTokenGuard } from './guard.ts'
 export type { NoOpaqueRoutesOptions, OpaqueRoutesOptions, OpaqueTokensPluginOptions, ReadyTokens } from './options.ts'
 

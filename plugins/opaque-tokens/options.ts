@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../../lib/errors.ts'
 import { OPAQUE_OPTION_NAMES, type OpaqueTokensOptions } from '../../lib/tokens/opaque/options.ts'
 import { type AnyParameters } from '../../lib/tokens/opaque/parameters.ts'
 import { type OpaqueLimits, type Resolved, resolveOpaqueLimits } from '../shared/limits.ts'
-import { checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
+import { checkKeySource, checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
 import { type OpaqueTokens } from './index.ts'
 
 /** What the routes need. */
@@ -55,15 +55,9 @@ export function resolveOpaqueRoutes (options: OpaqueTokensPluginOptions<object>)
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
   if (!routes) return refuseIdle(options, ROUTE_OPTION_NAMES, 'has no use with routes: false')
 
-  checkSource('credentials', credentials)
-  if (verifiers !== undefined) checkSource('verifiers', verifiers)
+  checkKeySource('credentials', credentials)
+  if (verifiers !== undefined) checkKeySource('verifiers', verifiers)
   if (typeof includeAccessor !== 'boolean') throw new InvalidOptionError('includeAccessor', 'must be true or false')
   checkPrefix(prefix)
   return { credentials, verifiers, includeAccessor, prefix, limits: resolveOpaqueLimits(limits) }
-}
-
-function checkSource (option: string, source: unknown): asserts source is ApiKeySource {
-  // A list has a function of this name too.
-  const isSource = typeof source === 'object' && source !== null && 'find' in source && typeof source.find === 'function' && !Array.isArray(source)
-  if (!isSource) throw new InvalidOptionError(option, 'must be a registry of API keys, or an object with a function find')
 }

@@ -72,7 +72,7 @@ export const partnerRoutes: TypeBoxPlugin<OpaqueScopeOptions> = async (fastify, 
           summary: 'End an opaque token',
           description: 'Ends a token that the API key had issued: the one in `x-api-token`, or that of the accessor.',
           tags,
-          security: API_KEY_SECURITY
+          security: [...API_KEY_SECURITY, ...API_KEY_SECURITY.map((scheme) => ({ ...scheme, docTokensOpaque: [] }))]
         }),
         body: RevokeTokenBodySchema,
         response: revokeTokenReplies

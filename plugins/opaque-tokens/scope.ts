@@ -7,6 +7,7 @@ import { type Judgement } from '../shared/flow-scope.ts'
 import { type FlowInstance } from '../shared/flow-instance.ts'
 import { declareSecuritySchemes } from '../shared/openapi.ts'
 import { type CodedError } from '../shared/refusals.ts'
+import { detailsOf } from './guard.ts'
 import { type OpaqueTokens } from './index.ts'
 import { type ResolvedOpaqueRoutes } from './options.ts'
 
@@ -37,17 +38,16 @@ export function readJson (body: Buffer): unknown {
 
 /** No body is an empty one. */
 export async function fillBody (request: FastifyRequest): Promise<void> {
-  request.body ??= {}
+  if (request.body === undefined) request.body = {}
 }
 
 /** A missing and a wrong API key have the answer of a wrong token. */
 export function judge (error: CodedError): Judgement {
   const isKey = error instanceof MissingCredentialError || error instanceof InvalidCredentialError
-  const { reason, holder = {} } = { ...wrongToken(error) }
+  const details = detailsOf(error)
   return {
     answer: isKey ? new WrongTokenError() : error,
-    holder,
-    // Somebody else wrote to the store, or the host has changed its mind about parameters.
-    ...((reason === 'altered' || reason === 'parameters') && { details: { reason } })
+    holder: wrongToken(error)?.holder ?? {},
+    ...(details !== undefined && { details })
   }
 }

@@ -7,7 +7,7 @@ import { presentedKey } from '../shared/api-key.ts'
 import { describe, type Judgement, prepareScope } from '../shared/flow-scope.ts'
 import { sendJsonText } from '../shared/json-reply.ts'
 import { failureLimiter } from '../shared/limiter.ts'
-import { operationIdOf } from '../shared/openapi.ts'
+import { API_KEY_SECURITY, operationIdOf } from '../shared/openapi.ts'
 import { type CodedError } from '../shared/refusals.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { publishVerified, readToken } from './guard.ts'
@@ -40,7 +40,7 @@ export const verifyRoutes: TypeBoxPlugin<OpaqueScopeOptions> = async (fastify, {
     summary: 'Exchange an opaque token for its parameters',
     description: 'The parameters that the token stands for, and whose token it is. The token is never part of a URL.',
     tags,
-    security: [{ docTokensOpaque: [], ...(verifiers !== undefined && { docTokensApiKey: [] }) }]
+    security: verifiers === undefined ? [{ docTokensOpaque: [] }] : API_KEY_SECURITY.map((scheme) => ({ docTokensOpaque: [], ...scheme }))
   }
 
   fastify.get('/verify', {

@@ -3,7 +3,7 @@ import { InvalidOptionError } from '../../lib/errors.ts'
 import { OPTIONAL_MEMBERS, type OptionalMember } from '../../lib/schemas/document-session.ts'
 import { type DefaultPermission, type DocumentSessionsOptions, SESSION_OPTION_NAMES } from '../../lib/tokens/document-session-options.ts'
 import { type MachineLimits, type Resolved, resolveMachineLimits } from '../shared/limits.ts'
-import { checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
+import { checkKeySource, checkPrefix, refuseIdle, refuseUnknownOptions } from '../shared/registration.ts'
 import { type DocumentSessions } from './index.ts'
 
 /** What the routes need. */
@@ -53,8 +53,7 @@ export function resolveRoutesOptions (options: SessionIssuanceOptions<string>): 
   if (typeof routes !== 'boolean') throw new InvalidOptionError('routes', 'must be true or false')
   if (!routes) return refuseIdle(options, ROUTE_OPTION_NAMES, 'has no use with routes: false')
 
-  // A list has a function of this name too.
-  if (typeof credentials?.find !== 'function' || Array.isArray(credentials)) throw new InvalidOptionError('credentials', 'must be a registry of API keys, or an object with a function find')
+  checkKeySource('credentials', credentials)
   checkPrefix(prefix)
   if (!Array.isArray(optionalMembers) || !optionalMembers.every((member) => OPTIONAL_MEMBERS.includes(member))) throw new InvalidOptionError('optionalMembers', `must be a list of ${OPTIONAL_MEMBERS.join(', ')}`)
 

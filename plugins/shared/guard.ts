@@ -22,13 +22,15 @@ interface GuardPlan<Request> {
   refusalOf (cause: unknown): CodedError
   /** Whose token it was, as far as that is certain. */
   holderOf (error: CodedError, request: Request): TokenHolder
+  /** What the host needs to find its own mistake. Safe to log. */
+  detailsOf?: (error: CodedError) => object | undefined
   onRefused: OnRefused<Request> | undefined
 }
 
 /** The one way in which guards answer, whatever they look at. */
-export function createGuardHook<Request extends FastifyRequest> ({ instance, admit, refusalOf, holderOf, onRefused }: GuardPlan<Request>): GuardHook<Request> {
+export function createGuardHook<Request extends FastifyRequest> ({ instance, admit, refusalOf, holderOf, detailsOf, onRefused }: GuardPlan<Request>): GuardHook<Request> {
   async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
-    reportRefusal(request, error, instance, holderOf(error, request))
+    reportRefusal(request, error, instance, holderOf(error, request), detailsOf?.(error))
     const answered = onRefused?.(error, request, reply)
     // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
     if (answered === reply) return
@@ -37,6 +39,8 @@ export function createGuardHook<Request extends FastifyRequest> ({ instance, adm
   }
 
   return (request, reply, done) => {
+    // A hook of the host's may have refused: behind an async one Fastify goes on when the client hangs up.
+    if (reply.raw.destroyed) return
     // What the host's own functions throw is the host's. Without an error `done` would let the request pass.
     const refuse = async (thrown: unknown): Promise<void> => {
       try {

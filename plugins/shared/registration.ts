@@ -1,4 +1,5 @@
 import { type FastifyInstance } from 'fastify'
+import { type ApiKeySource } from '../../lib/credentials/index.ts'
 import { AlreadyRegisteredError, InvalidOptionError } from '../../lib/errors.ts'
 import { checkNames } from '../../lib/options.ts'
 
@@ -41,6 +42,13 @@ export function refuseUnknownOptions (options: object, known: ReadonlySet<string
 export function refuseIdle (options: object, idle: readonly string[], why: string): undefined {
   const given = Object.entries(options).find(([option, value]) => value !== undefined && idle.includes(option))
   if (given !== undefined) throw new InvalidOptionError(given[0], why)
+}
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless API keys can be looked up in it. */
+export function checkKeySource (option: string, source: unknown): asserts source is ApiKeySource {
+  // A list has a function of this name too.
+  const isSource = typeof source === 'object' && source !== null && 'find' in source && typeof source.find === 'function' && !Array.isArray(source)
+  if (!isSource) throw new InvalidOptionError(option, 'must be a registry of API keys, or an object with a function find')
 }
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it is a path to hang routes under, or empty. */

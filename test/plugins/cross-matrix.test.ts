@@ -6,16 +6,27 @@ import { createKeyRing, generateKey, type KeyAlgorithm } from '../../lib/keys/in
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
 import { configSigning, createEditorSignatures, type EditorConfig, type EditorMethodName, type EditorRequestParameters } from '../../plugins/config-signing/index.ts'
+import { createOpaqueTokens, opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { bodyToken, BROWSER_PAYLOADS, DOCS, headerToken, INBOX, KEY, NOW, OUTBOX, SAVE } from '../support/editor-tokens.ts'
 import { buildHost, inEveryHost } from '../support/hosts.ts'
+import { PEPPER, POSTED } from '../support/opaque-host.ts'
 import { ISSUER, post } from '../support/session-host.ts'
 
 const ORIGIN = 'https://app.example'
 const now = () => NOW
 
+type OpaqueFormat = 'opaque token' | 'UUID'
+
 /** What a token is good for. */
-type Guard = 'session as bearer' | 'session in a cookie' | 'session to be ended' | 'API key' | 'callback in its body' | 'callback in its header' | 'download' | 'config'
+type Guard = 'session as bearer' | 'session in a cookie' | 'session to be ended' | 'API key' | 'callback in its body' | 'callback in its header' | 'download' | 'config' |
+  'key of who verifies' | `${OpaqueFormat} at a guard` | `${OpaqueFormat} at /verify` | `${OpaqueFormat} to be ended`
+
+const OPAQUE_FORMATS = ['opaque token', 'UUID'] as const
+
+const pathOf = (format: OpaqueFormat): string => format === 'UUID' ? '/uuid' : '/opaque'
+
+type OpaqueGuards = Record<Extract<Guard, `${OpaqueFormat} ${string}`>, (token: string) => Promise<boolean>>
 
 interface Kind {
   name: string
@@ -39,6 +50,8 @@ async function createInstance (store: TokenStore, { name, secrets, algorithm }: 
   const sessions = await createDocumentSessions({ issuer: ISSUER, name, store, now, keys: createKeyRing([{ key }]), documentEngineKeys: createKeyRing([{ key: await generateKey('ES256') }]) })
   const credentials = createApiKeyRegistry({ store: createMemoryStore({ now }), now })
   const caller = await credentials.create()
+  // One under each name, so that both are in one app.
+  const opaque = { 'opaque token': createOpaqueTokens({ store, pepper: PEPPER, name, now }), UUID: createOpaqueTokens({ store, pepper: PEPPER, name: `${name}-uuid`, format: 'uuid', now }) }
   const documents = [{ id: 'a', permissions: ['read', 'write', 'download'] as const }]
   const config = BROWSER_PAYLOADS['config'] as EditorConfig // that is what it is
 
@@ -56,7 +69,9 @@ async function createInstance (store: TokenStore, { name, secrets, algorithm }: 
   const kinds: Kind[] = [
     { name: 'session', make: async () => (await sessions.issue({ documents, subject: 'ada', credential: caller.record })).token, opens: ['session as bearer', 'session in a cookie', 'session to be ended'] },
     { name: 'token for a Document Engine', make: async () => (await sessions.issue({ profile: 'document-engine', document: 'a', permissions: ['read-document'] })).token, opens: [] },
-    { name: 'API key', make: async () => (await credentials.create()).secret, opens: ['API key'] },
+    { name: 'API key', make: async () => (await credentials.create()).secret, opens: ['API key', 'key of who verifies'] },
+    ...OPAQUE_FORMATS.map((format): Kind => ({ name: format, make: async () => (await opaque[format].issue({ json: POSTED, credential: caller.record })).token, opens: [`${format} at a guard`, `${format} at /verify`, `${format} to be ended`] })),
+    { name: 'accessor of an opaque token', make: async () => (await opaque['opaque token'].issue({ json: POSTED, credential: caller.record })).accessor, opens: [] },
     { name: 'config', make: async () => (await signatures.signConfig(config)).token, opens: ['config'] },
     { name: 'refreshFile', make: async () => (await signatures.signMethod('refreshFile', config)).token, opens: ['config'] },
     ...methods,
@@ -65,15 +80,22 @@ async function createInstance (store: TokenStore, { name, secrets, algorithm }: 
     { name: 'callback in a header', make: () => headerToken(SAVE, {}, secrets.outbox), opens: ['callback in its header'] },
     { name: 'download', make: () => headerToken({ url: `${ORIGIN}/file` }, {}, secrets.outbox), opens: ['download'] }
   ]
-  return { signatures, sessions, credentials, caller, kinds }
+  return { signatures, sessions, credentials, caller, kinds, opaque }
 }
 
-async function guardsOf (t: Test, { signatures, sessions, credentials, caller }: Awaited<ReturnType<typeof createInstance>>) {
+async function guardsOf (t: Test, { signatures, sessions, credentials, caller, opaque }: Awaited<ReturnType<typeof createInstance>>) {
   let handled = 0
   const { app } = await buildHost(t, {
     register: async (scope) => {
       await scope.register(sessionIssuance, { sessions, credentials, limits: { address: false, failures: false } })
       await scope.register(configSigning, { signatures, routes: false })
+      for (const format of OPAQUE_FORMATS) {
+        await scope.register(async (inner) => {
+          const prefix = pathOf(format)
+          await inner.register(opaqueTokens, { tokens: opaque[format], credentials, verifiers: credentials, prefix, limits: { address: false, failures: false, unknown: false } })
+          inner.get(`${prefix}/open`, { config: { public: true }, onRequest: inner.opaqueTokens.require() }, async () => 'text')
+        })
+      }
       scope.get('/documents/:id', { onRequest: sessions.require('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
       scope.post('/callback', signatures.requireCallback({ document: () => [KEY, 'a'], downloadOrigins: [DOCS, ORIGIN] }, () => { handled++ }))
       scope.get('/file', { onRequest: signatures.requireDownload({ origin: ORIGIN }) }, async () => 'bytes')
@@ -87,6 +109,12 @@ async function guardsOf (t: Test, { signatures, sessions, credentials, caller }:
     // What was processed before is answered in the same way.
     return statusCode === 200 || handled > before
   }
+  const ofOpaque = (format: OpaqueFormat): OpaqueGuards => ({
+    [`${format} at a guard`]: async (token: string) => await statusOf(`${pathOf(format)}/open`, { 'x-api-token': token }) === 200,
+    [`${format} at /verify`]: async (token: string) => await statusOf(`${pathOf(format)}/verify`, { 'x-api-token': token, 'x-api-key': caller.secret }) === 200,
+    [`${format} to be ended`]: async (token: string) => (await post(app, `${pathOf(format)}/revoke`, '', { 'x-api-token': token, 'x-api-key': caller.secret })).statusCode === 204
+  } as OpaqueGuards) // a name that was put together is any text to the compiler
+  const { token: toVerify } = await opaque.UUID.issue({ json: POSTED, credential: caller.record })
   const guards: Record<Guard, (token: string) => Promise<boolean>> = {
     'session as bearer': async (token) => await statusOf('/documents/a', bearer(token)) === 200,
     'session in a cookie': async (token) => await statusOf('/documents/a', { cookie: `session=${token}`, 'sec-fetch-site': 'same-origin' }) === 200,
@@ -95,7 +123,10 @@ async function guardsOf (t: Test, { signatures, sessions, credentials, caller }:
     'callback in its body': async (token) => await isHandled({ ...SAVE, token }, {}),
     'callback in its header': async (token) => await isHandled(SAVE, bearer(token)),
     download: async (token) => await statusOf('/file', bearer(token)) === 200,
-    config: async (token) => (await signatures.verifyConfig(token)).accepted
+    config: async (token) => (await signatures.verifyConfig(token)).accepted,
+    'key of who verifies': async (token) => await statusOf(`${pathOf('UUID')}/verify`, { 'x-api-token': toVerify, 'x-api-key': token }) === 200 || await statusOf(`${pathOf('UUID')}/verify`, { 'x-api-token': toVerify, ...bearer(token) }) === 200,
+    ...ofOpaque('opaque token'),
+    ...ofOpaque('UUID')
   }
   return guards
 }

@@ -10,22 +10,25 @@ import t, { type Test } from 'tap'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { onEvent } from '../../lib/events.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
-import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { type ApiKeySource, createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { configSigning } from '../../plugins/config-signing/index.ts'
+import { opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
-import { sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
+import { type MachineLimits, sessionIssuance, type SessionIssuanceOptions } from '../../plugins/session-issuance/index.ts'
 import { AUTHORIZATION, FILES, PAGES, picture } from '../support/editor-front.ts'
 import { bodyToken, DOCS, headerToken, INBOX, KEY, OUTBOX, SAVE } from '../support/editor-tokens.ts'
 import { faultyStore } from '../support/faulty-store.ts'
 import { type Host, hostileHost, type HostPlan } from '../support/hostile-host.ts'
+import { PEPPER, POSTED } from '../support/opaque-host.ts'
 
 /** Every flow, as a host registers it. */
-async function registerAll (scope: FastifyInstance, options: SessionIssuanceOptions & { name?: string }): Promise<void> {
-  const { name = 'default' } = options
+async function registerAll (scope: FastifyInstance, options: SessionIssuanceOptions & { name?: string, credentials: ApiKeySource, limits: MachineLimits }): Promise<void> {
+  const { name = 'default', credentials, limits } = options
   await scope.register(sessionIssuance, options)
   await scope.register(sessionBroker, { name, sessions: scope.documentSessions, limitKey: () => 'ada', authorize: async () => null })
   await scope.register(configSigning, { ...editor, name, store: scope.documentSessions.settings.store, limitKey: () => 'ada' })
+  await scope.register(opaqueTokens, { name, pepper: PEPPER, store: scope.documentSessions.settings.store, credentials, limits })
 }
 
 /** Routes of the host's behind every guard. */
@@ -33,6 +36,7 @@ function addGuarded (scope: FastifyInstance): void {
   scope.get('/documents/:id', { onRequest: scope.documentSessions.require('read', { param: 'id' }) }, async () => 'document')
   scope.post('/callbacks', scope.editorSignatures.requireCallback({ document: () => KEY, downloadOrigins: [DOCS] }, () => {}))
   scope.get('/files/:id', { onRequest: scope.editorSignatures.requireDownload({ origin: PAGES }) }, async () => 'file')
+  scope.get('/parameters', { onRequest: scope.opaqueTokens.require() }, async () => 'parameters')
 }
 
 const editor = {
@@ -70,7 +74,7 @@ async function withGuestAtRoot (t: Test) {
   return { ...host, calls }
 }
 
-const isOurs = (url: string) => /^\/(?:other|viewer|documents|api|editor|callbacks|files)\b/.test(url)
+const isOurs = (url: string) => /^\/(?:other|viewer|documents|api|editor|callbacks|files|generate|verify|revoke|lookup|parameters)\b/.test(url)
 
 async function portOf ({ app }: Pick<Host, 'app'>): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
@@ -114,7 +118,7 @@ function conversation (app: FastifyInstance): Array<[request: string, ...statuse
     [wire('GET /elsewhere'), 302],
     [wire('GET /hijacked'), 200],
     [wire('GET /whole'), 200],
-    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker,editorSignatures,editorCallback'), 200],
+    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker,editorSignatures,editorCallback,opaqueTokens,opaqueToken'), 200],
 
     [wire('POST /accounts?dry=true', json, '{"name":"ada","age":"36","unknown":1}'), 201],
     [wire('POST /accounts', json, '{"name":["ada"],"__proto__":{"role":"root"},"constructor":{"prototype":{}}}'), 201],
@@ -198,8 +202,8 @@ t.test('its OpenAPI document gains our routes, and nothing else of it changes', 
     paths: Object.fromEntries(paths.filter(([path]) => !isOurs(path)))
   }, alone)
   t.strictSame(paths.filter(([path]) => isOurs(path)).map(([path, methods]) => `${path} ${Object.keys(methods as object).join()}`).sort(), [
-    '/api/create-session post', '/callbacks post', '/documents/{id} get', '/editor/config post', '/editor/explain post', '/editor/methods/{method} post', '/files/{id} get',
-    '/other/api/create-session post', '/other/editor/config post', '/other/editor/explain post', '/other/editor/methods/{method} post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/viewer/sessions post', '/viewer/sessions/revoke post'
+    '/api/create-session post', '/callbacks post', '/documents/{id} get', '/editor/config post', '/editor/explain post', '/editor/methods/{method} post', '/files/{id} get', '/generate post', '/lookup post',
+    '/other/api/create-session post', '/other/editor/config post', '/other/editor/explain post', '/other/editor/methods/{method} post', '/other/generate post', '/other/lookup post', '/other/revoke post', '/other/verify get,post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/parameters get', '/revoke post', '/verify get,post', '/viewer/sessions post', '/viewer/sessions/revoke post'
   ])
 })
 
@@ -214,7 +218,7 @@ t.test('its decorators and routes stay what they were', async (t) => {
   for (const [index, value] of look(together).entries()) t.equal(value, before[index], `${names[index]}`)
   t.type(before[0], 'object')
   t.strictSame(Reflect.ownKeys(together).map(String), Reflect.ownKeys(alone).map(String))
-  for (const name of ['documentSessions', 'documentSession', 'sessionBroker', 'editorSignatures', 'editorCallback']) {
+  for (const name of ['documentSessions', 'documentSession', 'sessionBroker', 'editorSignatures', 'editorCallback', 'opaqueTokens', 'opaqueToken']) {
     t.notOk(together.hasDecorator(name) || together.hasRequestDecorator(name) || together.hasReplyDecorator(name), name)
   }
   t.strictSame(Object.keys(together.getSchemas()), Object.keys(alone.getSchemas()))
@@ -271,6 +275,7 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
   addGuarded(app)
   const ports = [await portOf({ app }), await portOf(hostile)] as const
   const { token } = await hostile.sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
+  const { token: opaque, accessor } = await hostile.scope.opaqueTokens.issue({ json: POSTED, auth: 'acme' })
   const key = { ...json, 'x-api-key': hostile.secret }
   const user = { ...json, 'sec-fetch-site': 'same-origin', cookie: String(hostile.login['cookie']) }
   const present = Math.floor(Date.now() / 1000)
@@ -312,20 +317,47 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
     [wire('GET /files/a', { authorization: `Bearer ${headerToken({ url: `${PAGES}/files/a` }, times)}` }), 200],
     [wire('GET /files/a', { authorization: `Bearer ${headerToken({ url: `${PAGES}/files/b` }, times)}` }), 403],
     [wire('GET /files/a'), 401],
-    [wire('HEAD /files/a'), 401]
+    [wire('HEAD /files/a'), 401],
+    [wire('POST /generate', key, POSTED), 200],
+    [wire('POST /generate?expires_in=60&max_uses=2', key, '{"10":1,"2":2}'), 200],
+    [wire('POST /generate?expires_in=1e3', key, POSTED), 400],
+    [wire('POST /generate', key, '{"a":{}}'), 400],
+    [wire('POST /generate', key, `{"a":"${'x'.repeat(5000)}"}`), 200],
+    [wire('POST /generate', key, `{"a":"${'x'.repeat(20_000)}"}`), 413],
+    [wire('POST /generate', { ...key, ...form }, 'a=1'), 415],
+    [wire('POST /generate', json, POSTED), 403],
+    [wire('GET /generate'), 405],
+    [wire('GET /verify', { ...json, 'x-api-token': opaque }), 200],
+    [wire('POST /verify', { ...json, 'x-api-token': opaque }, '{}'), 200],
+    [wire('POST /verify', { 'x-api-token': opaque }), 200],
+    [wire('POST /verify', { ...json, 'x-api-token': opaque }, '{"a":1}'), 400],
+    [wire('GET /verify', json), 403],
+    [wire('HEAD /verify', { 'x-api-token': opaque }), 405],
+    [wire('POST /lookup', key, JSON.stringify({ accessor })), 403],
+    [wire('POST /revoke', { ...key, 'x-api-token': opaque }), 403],
+    [wire('POST /revoke', key, '{}'), 400],
+    [wire('GET /parameters', { 'x-api-token': opaque }), 200],
+    [wire('HEAD /parameters', { 'x-api-token': opaque }), 200],
+    [wire('GET /parameters'), 403],
+    [wire('HEAD /parameters', { 'x-api-token': 'x' }), 403]
   ]
   for (const [request, status] of cases) {
     const [line = ''] = request.split('\r\n')
     const [expected, answer] = [masked(await say(ports[0], request)), masked(await say(ports[1], request))]
     t.ok(expected.startsWith(`HTTP/1.1 ${status} `), `${line}: ${expected}`)
-    t.equal(answer.replace(/^(?:x-host-[a-z]+|vary|x-ratelimit-[a-z]+): [^\r\n]+\r\n/gim, ''), expected, line)
+    t.equal(answer.replace(/^(?:x-host-[a-z]+|vary|x-ratelimit-[a-z]+): [^\r\n]+\r\n/gim, ''), expected.replace(/^vary: [^\r\n]+\r\n/im, ''), line)
+    t.equal(varyOf(answer), ['Accept-Encoding', varyOf(expected)].filter(Boolean).join(', '), `${line}: what either depends on`)
     t.match(answer, /^x-host-trail: onRequest.* onSend\r$/m, 'the hooks of the host ran')
   }
 })
 
+function varyOf (answer: string): string | undefined {
+  return /^vary: ([^\r\n]+)/im.exec(answer)?.[1]
+}
+
 /** A token differs each time, though not in length, and both instances count in one store. */
 function masked (answer: string): string {
-  return answer.replace(/"(jwt|token)":"[^"]+"/, '"$1":"*"').replace(/^ratelimit: .+$/im, 'ratelimit: *')
+  return answer.replace(/"(jwt|token)":"[^"]+"/, '"$1":"*"').replace(/"expiration_time":\d+/, '"expiration_time":0').replace(/^ratelimit: .+$/im, 'ratelimit: *')
 }
 
 /** Logins that know no machine routes and answer by themselves. */
@@ -350,7 +382,7 @@ for (const [name, addLogin] of Object.entries(logins)) {
       }
     })
     const port = await portOf(host)
-    const bodies: Array<[path: string, body: string]> = [['/viewer/sessions', '{}'], ['/viewer/sessions/revoke', '{"user_id":"jane"}']]
+    const bodies: Array<[path: string, body: string]> = [['/viewer/sessions', '{}'], ['/viewer/sessions/revoke', '{"user_id":"jane"}'], ['/generate', POSTED], ['/revoke', '{"accessor":"x"}'], ['/lookup', '{"accessor":"x"}'], ['/verify', '']]
     for (const [path, body] of bodies) {
       host.calls.length = 0
       const request = wire(`POST ${path}`, { ...json, 'x-api-key': host.secret }, body)

@@ -1,14 +1,17 @@
 import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
+import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { configSigning } from '../../plugins/config-signing/index.ts'
+import { opaqueTokens, type OpaqueRoutesOptions } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, securitySchemes, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { INBOX, OUTBOX } from '../support/editor-tokens.ts'
+import { PEPPER } from '../support/opaque-host.ts'
 import { type OpenApiDocument, type Operation, operationsOf, problemsOf } from '../support/openapi.ts'
 
 const ISSUER = 'https://tokens.example'
@@ -93,6 +96,43 @@ t.test('routes of users, in a host of any version', async (t) => {
   }
   const { document } = await host(t, { swagger: { info, securityDefinitions: { cookie: { type: 'apiKey', in: 'header', name: 'cookie' } } } }, register)
   t.strictSame(paths(document), expected)
+})
+
+t.test('opaque tokens, in a host of any version', async (t) => {
+  const { docTokensBearer, docTokensApiKey, docTokensOpaque } = securitySchemes
+  const parameters = Type.Object({ file: Type.String() }, { 'x-examples': { file: { value: { file: 'a' } } } })
+  const register = (options: Partial<OpaqueRoutesOptions> & { parameters?: typeof parameters } = {}) => async (app: FastifyInstance) => {
+    const { store, credentials } = await flow()
+    await app.register(opaqueTokens, { store, pepper: PEPPER, credentials, ...options })
+  }
+  const expected = ['get /verify', 'post /generate', 'post /lookup', 'post /revoke', 'post /verify']
+  const cases = [{}, { verifiers: (await flow()).credentials }, { includeAccessor: true }, { parameters }]
+  for (const openapi of ['3.0.3', '3.1.0', '3.2.0']) {
+    for (const options of cases) {
+      const { document } = await host(t, { openapi: { openapi, info }, exposeHeadRoutes: true }, register(options))
+      t.strictSame(await problemsOf(document), [], `${openapi} ${Object.keys(options).join()}`)
+      t.strictSame(paths(document), expected, 'no other methods, and no HEAD')
+      t.strictSame(document.components?.securitySchemes, { docTokensBearer, docTokensApiKey, docTokensOpaque })
+    }
+  }
+  const { document: swagger2 } = await host(t, { swagger: { info } }, register())
+  t.strictSame(paths(swagger2), expected)
+  t.match(swagger2, { securityDefinitions: { docTokensOpaque: { type: 'apiKey', in: 'header', name: 'x-api-token' } } })
+
+  const operationOf = async (options: Parameters<typeof register>[0], id: string): Promise<Operation> => {
+    const { document } = await host(t, { openapi: { openapi: '3.1.0', info } }, register(options))
+    return operationsOf(document).find(({ operationId }) => operationId === id) as Operation // it is there
+  }
+  for (const id of ['verifyToken', 'verifyPostedToken']) {
+    t.strictSame((await operationOf({}, id)).security, [{ docTokensOpaque: [] }])
+    t.strictSame((await operationOf({ verifiers: (await flow()).credentials }, id)).security, [{ docTokensOpaque: [], docTokensBearer: [] }, { docTokensOpaque: [], docTokensApiKey: [] }])
+  }
+  const exampleOf = async (options: Parameters<typeof register>[0], status: string) => JSON.stringify((await operationOf(options, 'generateToken')).responses[status]?.content)
+  t.notMatch(await exampleOf({}, '200'), 'accessor')
+  t.match(await exampleOf({ includeAccessor: true }, '200'), '"accessor":"')
+  t.match((await operationOf({ parameters }, 'generateToken')).requestBody?.content['application/json']?.schema, { properties: { file: { type: 'string' } }, required: ['file'] })
+  t.match(await exampleOf({}, '403'), 'FDT_WRONG_TOKEN')
+  t.match((await operationOf({ prefix: '/a_b/c' }, 'generateToken_a~_b_c')).path, '/a_b/c/generate')
 })
 
 t.test('security schemes', async (t) => {

@@ -12,6 +12,7 @@ import { createKeyRing, generateKey, openStoredKeyRing, type RingKey } from '../
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
 import { type AskedOfEditor, configSigning, createEditorSignatures, type EditorAuthorization } from '../../plugins/config-signing/index.ts'
+import { createOpaqueTokens, opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { bodyToken, DOCS, headerToken, SAVE } from '../support/editor-tokens.ts'
@@ -91,6 +92,8 @@ async function babbler (t: Test, answer: () => { status: number, body: string })
 interface Catch {
   /** Must be nowhere. */
   secrets: Secrets
+  /** Are told to whom they are issued: must be nowhere else. */
+  handles: Secrets
   /** Open what they name to whoever knows them: must be nowhere but with who is let in. */
   capabilities: Secrets
   /** What came with requests and is no secret: must be nowhere but in events, and tokens. */
@@ -186,6 +189,16 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   app.post('/callbacks/a', signatures.requireCallback({ document: () => documentKey, downloadOrigins: [DOCS] }, ({ type }) => { if (type === 'closed') throw new Error('disk is full') }))
   app.get('/files/a', { onRequest: signatures.requireDownload({ origin: 'https://app.example' }) }, async () => 'bytes')
 
+  const pepper = { id: '2027', key: randomBytes(32) }
+  const hidden = { [`confidential${randomBytes(12).toString('hex')}`]: `https://${randomBytes(20).toString('hex')}.internal.example/?a="b"` }
+  const opaque = { base64url: createOpaqueTokens({ store, pepper }), uuid: createOpaqueTokens({ store, pepper, name: 'uuid', format: 'uuid', parameters: (value) => { if (Object(value).closed === 1) throw new Error(`no: ${JSON.stringify(value)}`); return Object(value) } }) }
+  const opaqueRoutes = { credentials: registry, limits: { address: false, credential: false, failures: false } } as const
+  await app.register(async (scope) => {
+    await scope.register(opaqueTokens, { ...opaqueRoutes, tokens: opaque.base64url, includeAccessor: true })
+    scope.get('/open', { onRequest: scope.opaqueTokens.require() }, async () => 'text')
+  })
+  await app.register(async (scope) => { await scope.register(opaqueTokens, { ...opaqueRoutes, tokens: opaque.uuid, verifiers: registry, prefix: '/uuid', limits: { ...opaqueRoutes.limits, unknown: { max: 50 } } }) })
+
   const { secret: key, record: { id } } = await registry.create({ owner: 'acme' })
   const { secret: disabled, record: { id: disabledId } } = await registry.create()
   await registry.disable(disabledId)
@@ -233,6 +246,40 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   const tenantToken = String((await post('/tenants/editor/config', {}, { 'x-tenant': 'acme' })).json().token)
 
   const editorTokens = { callback, callbackHeader, closed, oldCallback, crossed, download, editorToken, methodToken, command: command.body.token, commandHeader, older, tenantToken }
+
+  const exchange = async (token: string, prefix = '', headers: Record<string, string> = {}) => await send({ url: `${prefix}/verify`, headers: { 'content-type': 'application/json', 'x-api-token': token, ...headers } })
+  const hide = async (prefix = '', query = ''): Promise<{ token: string, accessor: string }> => (await post(`${prefix}/generate${query}`, hidden)).json()
+  const { token: opaqueToken, accessor } = await hide()
+  const opaqueTokensOfAll = { opaqueToken, 'opaque UUID': (await hide('/uuid')).token, 'opaque token that is used up': (await hide('', '?max_uses=1')).token, 'opaque token that was ended': (await hide()).token }
+
+  async function useOpaque (): Promise<void> {
+    t.equal((await exchange(opaqueToken)).json()[String(Object.keys(hidden)[0])], Object.values(hidden)[0])
+    for (const token of Object.values(opaqueTokensOfAll)) {
+      await exchange(token)
+      await exchange(token, '/uuid', bearer(key))
+      await send({ url: '/open', headers: { 'x-api-token': token } })
+    }
+    await post('/revoke', '', { ...bearer(key), 'x-api-token': opaqueTokensOfAll['opaque token that was ended'] })
+    await post('/lookup', { accessor })
+    const secrets = [...Object.values(opaqueTokensOfAll), key, wrong, token, ...Object.keys(hidden), ...Object.values(hidden)]
+    for (const secret of secrets) {
+      const suffix = isDiscreet ? `?apitoken=${encodeURIComponent(secret)}` : ''
+      for (const prefix of ['', '/uuid']) {
+        await exchange(secret, prefix, bearer(secret))
+        await send({ url: `${prefix}/verify${suffix}`, headers: { 'x-api-token': `${secret.slice(0, -1)}!`, 'x-api-key': secret } })
+        await send({ method: 'PUT', url: `${prefix}/verify${suffix}`, headers: { 'x-api-token': secret } })
+        for (const body of [{ token: secret }, { [secret]: secret }, { accessor: secret }, { ...hidden, auth: { [secret]: secret } }, { ...hidden, [secret]: [secret] }, { ...hidden, closed: 1 }, `{"${secret}":1,"${secret}":1}`, `{"a":"${secret}`, secret]) {
+          await send({ method: 'POST', url: `${prefix}/verify`, headers: { 'content-type': 'application/json', 'x-api-token': secret }, payload: typeof body === 'string' ? body : JSON.stringify(body) })
+          if (typeof body === 'string' || !(secret in body)) await post(`${prefix}/generate${suffix}`, body)
+          await post(`${prefix}/generate`, body, bearer(secret))
+          await post(`${prefix}/revoke`, body, { ...bearer(key), 'x-api-token': `${secret.slice(0, -1)}!` })
+          await post(`${prefix}/lookup`, body)
+        }
+      }
+      await send({ url: `/open${suffix}`, headers: { 'x-api-token': `${secret.slice(0, -1)}!` } })
+    }
+    for (let attempt = 0; attempt < 60; attempt++) await exchange(`${String(attempt).padStart(8, '0')}${opaqueTokensOfAll['opaque UUID'].slice(8)}`, '/uuid', bearer(key))
+  }
 
   async function useEditor (): Promise<void> {
     for (const documentId of [...Object.keys(wrongConfigs), 'letter']) await post('/editor/config', { documentId, data: documentKey })
@@ -286,6 +333,7 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   t.equal((await send({ url: `/documents/${encodeURIComponent(document)}`, headers: bearer(token) })).statusCode, 200)
   await refuseAll()
   await useEditor()
+  await useOpaque()
 
   const before = ring.signing()
   const { kid } = await ring.rotate({ signsIn: 0 })
@@ -302,6 +350,10 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   await send({ url: '/documents/a', headers: bearer(later) })
   await post('/viewer/sessions', { user_id: user })
   await post('/viewer/sessions/revoke', { user_id: user })
+  await post('/generate', hidden)
+  await exchange(opaqueToken)
+  await send({ url: '/open', headers: { 'x-api-token': opaqueToken } })
+  await post('/revoke', { accessor })
   await post('/api/create-session', { documentId: document })
   await post('/callbacks/a', { token: bodyToken(saved, { ...times, iat: present - 1 }, editorSecrets.outbox) }, {})
   fault.error = undefined
@@ -333,10 +385,13 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
       'token for a Document Engine': engineToken,
       ...editorSecrets,
       ...editorTokens,
+      pepper: pepper.key.toString('base64url'),
       'private key': privateHalf(ring.signing()),
       'secret key': privateHalf(hmac.signing())
     },
-    capabilities: { documentKey, link },
+    handles: { ...opaqueTokensOfAll, 'random part of an opaque token': opaqueToken.slice(11, 54) },
+    // Whoever has a token is told what it stands for.
+    capabilities: { documentKey, link, 'name of a parameter': String(Object.keys(hidden)[0]), parameter: String(Object.values(hidden)[0]) },
     parameters: { user, origin, ...(isDiscreet && { document }) },
     failures: { password },
     places: [...places, ...output.written(), written(), ...log.map((text) => ({ name: 'log', text })), ...told.map(([name, event]) => ({ name: `event ${name}`, text: `${JSON.stringify(event)}\n${inspect(event, { depth: null })}` })), ...granted]
@@ -357,13 +412,16 @@ const isOf = (...names: string[]) => ({ name }: Place): boolean => names.some((s
 
 for (const isDiscreet of [false, true]) {
   t.test(isDiscreet ? 'a host that keeps paths and queries out of its log, secrets in URLs' : 'a host as Fastify makes it', async (t) => {
-    const { secrets, capabilities, parameters, failures, places } = await runAllFlows({ t, isDiscreet })
+    const { secrets, handles, capabilities, parameters, failures, places } = await runAllFlows({ t, isDiscreet })
     const isGranted = isOf('answer 2', 'answer 3')
     // Tokens of one instance are alike at their beginning.
     const noTokens = Object.fromEntries(Object.entries(secrets).filter(([, secret]) => !partsOf(secret).has('claims')))
 
     t.strictSame(findLeaks(secrets, places.filter((place) => !isGranted(place))), [])
     t.strictSame(findLeaks(noTokens, places.filter(isGranted)), [], 'who is given a token is given no other secret')
+    const isIssue = ({ name }: Place): boolean => /^answer 200 to POST (?:\/uuid)?\/gen/.test(name)
+    t.strictSame(findLeaks(handles, places.filter((place) => !isIssue(place))), [], 'an opaque token is told once')
+    t.ok(findLeaks(handles, places.filter(isIssue)).length > 0)
     t.strictSame(findLeaks(capabilities, places.filter((place) => !isGranted(place))), [])
     t.ok(findLeaks(capabilities, places.filter(isGranted)).length > 0, 'who is let in is told')
     t.strictSame(findLeaks(parameters, places.filter((place) => !isGranted(place) && !isOf('event')(place))), [])

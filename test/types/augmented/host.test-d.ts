@@ -1,7 +1,8 @@
 // Never run. The assertion is that `npm run typecheck` compiles. Apart from the others, since what it declares holds everywhere.
 import { expectTypeOf } from 'expect-type'
 import Fastify from 'fastify'
-import { type KeyRing } from 'fastify-doc-tokens/keys'
+import { type KeyRing, type NamedKey } from 'fastify-doc-tokens/keys'
+import { createOpaqueTokens, type HostParameters, type OpaqueToken, opaqueTokens, type OpaqueTokens } from 'fastify-doc-tokens/opaque-tokens'
 import { createDocumentSessions, type DocumentSession, type DocumentSessions, sessionIssuance } from 'fastify-doc-tokens/session-issuance'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 
@@ -11,6 +12,7 @@ declare module 'fastify-doc-tokens/session-issuance' {
 
 declare const store: TokenStore
 declare const keys: KeyRing
+declare const pepper: NamedKey
 
 const app = Fastify()
 app.register(sessionIssuance, { issuer: 'https://tokens.example', keys, store, routes: false, permissions: ['read', 'sign'] })
@@ -23,3 +25,21 @@ app.documentSessions.require('write', { param: 'id' })
 
 // An object that was made for the same permissions fits the decorator.
 app.register(sessionIssuance, { sessions: await createDocumentSessions({ issuer: 'https://tokens.example', keys, store, permissions: ['read', 'sign'] }), routes: false })
+
+// ---- parameters of opaque tokens ----
+declare module 'fastify-doc-tokens/opaque-tokens' {
+  interface FastifyOpaqueTokens { parameters: { file: string, access: 'edit' | 'view' } }
+}
+
+app.register(opaqueTokens, { store, pepper, routes: false })
+expectTypeOf<HostParameters>().toEqualTypeOf<{ file: string, access: 'edit' | 'view' }>()
+expectTypeOf(app.opaqueTokens).toEqualTypeOf<OpaqueTokens<{ file: string, access: 'edit' | 'view' }>>()
+app.get('/open', { onRequest: app.opaqueTokens.require() }, async (request) => {
+  expectTypeOf(request.opaqueToken).toEqualTypeOf<OpaqueToken<{ file: string, access: 'edit' | 'view' }> | null>()
+})
+app.opaqueTokens.issue({ parameters: { file: 'a', access: 'view' }, auth: 'acme' })
+// @ts-expect-error the host has no such access
+app.opaqueTokens.issue({ parameters: { file: 'a', access: 'own' }, auth: 'acme' })
+
+// An object that was made for the same parameters fits the decorator.
+app.register(opaqueTokens, { tokens: createOpaqueTokens<{ file: string, access: 'edit' | 'view' }>({ store, pepper }), routes: false })
