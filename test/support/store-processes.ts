@@ -32,7 +32,7 @@ const built = (() => {
   const folder = mkdtempSync(join(tmpdir(), 'store-build-'))
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const compilerOptions = { module: typescript.ModuleKind.ESNext, target: typescript.ScriptTarget.ES2023, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true }
-  const sources = ['lib/errors.ts', ...readdirSync(join(ROOT, 'lib/stores')).map((name) => `lib/stores/${name}`), 'test/support/store-messages.ts', 'test/support/store-process.ts']
+  const sources = ['lib/errors.ts', ...readdirSync(join(ROOT, 'lib/stores')).filter((name) => name.endsWith('.ts')).map((name) => `lib/stores/${name}`), 'test/support/store-messages.ts', 'test/support/store-process.ts']
   for (const source of sources) {
     const target = join(folder, source.replace(/\.ts$/, '.js'))
     mkdirSync(dirname(target), { recursive: true })
