@@ -60,7 +60,8 @@ export interface RedisStoreOptions {
   /**
    * A `Redis` or `Cluster` of ioredis, which the host closes. It must send no command twice, and have
    * `autoResendUnfulfilledCommands: false`, `maxRetriesPerRequest: 0` and a `commandTimeout` of at most
-   * 800; a Cluster these in its `redisOptions`, and `retryDelayOnFailover: 0`. It is best the store's
+   * 800; a Cluster these in its `redisOptions`, and
+   * `retryDelayOnFailover: 0`; with Sentinels `failoverDetector: true`. It is best the store's
    * alone: commands that block hold the store up, and a connection that answers nothing for the length of
    * `commandTimeout` is made anew.
    */

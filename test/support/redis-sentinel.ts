@@ -1,6 +1,7 @@
 /** A primary and its replica under three Sentinels. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test } from 'tap'
 import { FOLLOWED, type RedisServer, startServer, untilSo } from './redis-server.ts'
 
@@ -75,8 +76,14 @@ export async function startSentinel (t: Test): Promise<SentinelSetup> {
     replica: async () => other(await primary()),
     failover: async () => {
       const old = await primary()
-      await sentinels[0]?.cli('SENTINEL', 'FAILOVER', NAME)
-      await replaced(old)
+      const ended = new AbortController()
+      const done = replaced(old).finally(() => { ended.abort() })
+      // They may give up: then they are asked again. While one is under way they refuse another.
+      while (!ended.signal.aborted) {
+        await sentinels[0]?.cli('SENTINEL', 'FAILOVER', NAME).catch(() => {})
+        await Promise.race([done, sleep(4_000)])
+      }
+      await done
       await settled()
     },
     killPrimary: async () => {

@@ -39,6 +39,8 @@ export function demandOf (client: RedisClient): number {
   if (client.status === 'end') throw new InvalidOptionError('client', 'must not have been closed')
 
   const options = { ...client.options } as Settings // of a type that needs ioredis
+  // Without it the old primary is used until a Sentinel tells it, which takes seconds.
+  if (Array.isArray(options['sentinels']) && options['failoverDetector'] !== true) throw new InvalidOptionError('client.failoverDetector', 'must be true with Sentinels')
   if (!isCluster(client)) return demand(options, DEMANDS, 'client.')
   demand(options, CLUSTER_DEMANDS, 'client.')
   return demand({ ...options['redisOptions'] as Settings | undefined }, DEMANDS, 'client.redisOptions.')

@@ -138,14 +138,16 @@ export function createOpaqueTokensCore<Parameters extends object> (settings: Opa
     return { token, accessor, expiresAt }
   }
 
-  /** Asks for both peppers, always: what is unknown costs as much as what is known. */
-  async function find (token: string): Promise<FoundRecord> {
+  /** What the token would be kept by, of each pepper. */
+  function keysOf (token: string): TokenKeys[] {
     const bytes = typeof token === 'string' ? format.read(token) : undefined
     if (bytes === undefined) throw wrong('malformed')
-    const found = await Promise.all(peppers.map(async (pepper) => {
-      const keys = tokenKeys(pepper, name, bytes)
-      return { keys, value: await read(keys.accessor) }
-    }))
+    return peppers.map((pepper) => tokenKeys(pepper, name, bytes))
+  }
+
+  /** Asks for both peppers, always: what is unknown costs as much as what is known. */
+  async function find (token: string): Promise<FoundRecord> {
+    const found = await Promise.all(keysOf(token).map(async (keys) => ({ keys, value: await read(keys.accessor) })))
     const record = found.find((candidate): candidate is FoundRecord => candidate.value !== undefined)
     if (record === undefined) throw wrong('unknown')
     return record
@@ -184,23 +186,16 @@ export function createOpaqueTokensCore<Parameters extends object> (settings: Opa
   }
 
   async function revoke (target: string | { accessor: string }, issuedBy: string | undefined): Promise<void> {
-    const { accessor, value } = typeof target === 'string' ? await findPlace(target) : await findAccessor(target?.accessor)
-    const header = headerOf(value)
-    if (issuedBy !== undefined && header?.credential !== issuedBy) throw wrong('unknown')
-    if (!await orOutage(() => store.delete(place(accessor), { durable: true }))) throw wrong('unknown')
+    const accessors = typeof target === 'string' ? keysOf(target).map(({ accessor }) => accessor) : [checkAccessor(target?.accessor)]
+    const places = await Promise.all(accessors.map(async (accessor) => ({ accessor, value: await read(accessor) })))
+    const found = places.find(({ value }) => value !== undefined)
+    const header = found?.value && headerOf(found.value)
+    if (found !== undefined && issuedBy !== undefined && header?.credential !== issuedBy) throw wrong('unknown')
+    // Where nothing is, too: a call before may have ended the token, and its answer an outage. That it is gone has to last.
+    const deleted = await Promise.all(places.map(({ accessor }) => orOutage(() => store.delete(place(accessor), { durable: true }))))
+    if (found === undefined || !deleted.includes(true)) throw wrong('unknown')
+    const { accessor } = found
     publish('revoked', () => ({ flow: FLOW, name, time: now(), ...(header === undefined ? { id: accessor } : holderOf(accessor, header)) }))
-  }
-
-  async function findPlace (token: string): Promise<{ accessor: string, value: Uint8Array }> {
-    const { keys: { accessor }, value } = await find(token)
-    return { accessor, value }
-  }
-
-  async function findAccessor (accessor: unknown): Promise<{ accessor: string, value: Uint8Array }> {
-    if (typeof accessor !== 'string' || !ACCESSOR.test(accessor)) throw wrong('malformed')
-    const value = await read(accessor)
-    if (value === undefined) throw wrong('unknown')
-    return { accessor, value }
   }
 
   return Object.freeze<OpaqueTokensCore<Parameters>>({
@@ -209,8 +204,8 @@ export function createOpaqueTokensCore<Parameters extends object> (settings: Opa
     verify: (token, authenticate) => verify(token, authenticate),
     revoke: (target, issuedBy) => revoke(target, issuedBy),
     lookUp: async (accessor, issuedBy) => {
-      const { value } = await findAccessor(accessor)
-      const header = headerOf(value)
+      const value = await read(checkAccessor(accessor))
+      const header = value && headerOf(value)
       if (header === undefined || isOver(header) || (issuedBy !== undefined && header.credential !== issuedBy)) throw wrong('unknown')
       return infoOf(accessor, header)
     }
@@ -228,6 +223,11 @@ function wrong (reason: WrongToken['reason'], holder: TokenHolder = {}): Error {
 /** @internal Why a token was refused, and whose it is. `undefined` for any other error. */
 export function wrongToken (error: unknown): WrongToken | undefined {
   return error instanceof Error ? wrongTokens.get(error) : undefined
+}
+
+function checkAccessor (accessor: unknown): string {
+  if (typeof accessor !== 'string' || !ACCESSOR.test(accessor)) throw wrong('malformed')
+  return accessor
 }
 
 /** What is no record belongs to nobody. */

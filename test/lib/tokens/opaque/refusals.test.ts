@@ -148,3 +148,37 @@ t.test('an outage is never an answer (T36)', async (t) => {
     t.equal((await tokens.verify(token)).uses, 1, 'and all works again')
   }
 })
+
+t.test('that a token is gone is asked of the store as durably as that it goes', async (t) => {
+  const memory = createMemoryStore()
+  const deletions: Array<{ durable?: boolean | undefined }> = []
+  let isDown = false
+  const store: TokenStore = Object.create(memory, {
+    get: { value: (key: string) => memory.get(key) },
+    delete: {
+      value: async (key: string, options: { durable?: boolean } = {}) => {
+        deletions.push(options)
+        const found = await memory.delete(key)
+        // As where the write has happened, and no replica has said so.
+        if (isDown) throw new Error('no replica')
+        return found
+      }
+    }
+  })
+  for (const method of ['set', 'add', 'take', 'replace', 'increment'] as const) Object.defineProperty(store, method, { value: memory[method].bind(memory) })
+  for (const pepper of [[NEW], [NEW, OLD]]) {
+    const tokens = createOpaqueTokens({ store, pepper, now: () => NOW })
+    const { token, accessor } = await tokens.issue({ json: '{"a":1}', credential: { id: 'key-1' } })
+    deletions.length = 0
+    await t.rejects(tokens.revoke(token, 'key-2'), { code: 'FDT_WRONG_TOKEN' })
+    t.strictSame(deletions, [], 'nothing for somebody else')
+
+    isDown = true
+    await t.rejects(tokens.revoke(token, 'key-1'), { code: 'FDT_STORE_UNAVAILABLE' })
+    await t.rejects(tokens.revoke(token, 'key-1'), { code: 'FDT_STORE_UNAVAILABLE' }, 'it may come back: not "gone" yet')
+    await t.rejects(tokens.revoke({ accessor }, 'key-1'), { code: 'FDT_STORE_UNAVAILABLE' })
+    isDown = false
+    await t.rejects(tokens.revoke(token, 'key-1'), { code: 'FDT_WRONG_TOKEN' })
+    t.ok(deletions.length >= 4 && deletions.every(({ durable }) => durable === true))
+  }
+})
