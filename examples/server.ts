@@ -1,5 +1,5 @@
 /**
- * The example server: every flow of the package on one app, on an embedded store.
+ * The example server: every flow of the package on one app, on an embedded store or on Redis.
  *
  * ```sh
  * npm start
@@ -10,7 +10,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer } from './server/app.ts'
 import { type Environment, EnvironmentError, namingVariable, readEnvironment } from './server/environment.ts'
-import { firstStart } from './server/first-start.ts'
+import { createMark, firstStart } from './server/first-start.ts'
 
 /** Milliseconds after SIGTERM in which others are still let in while requests are under way, so that a balancer notices. */
 const DRAIN = 5_000
@@ -30,7 +30,7 @@ function environmentOrExit (): Environment {
 
 async function start (): Promise<void> {
   const environment = environmentOrExit()
-  const { app, registry, store, drain } = await createServer(environment)
+  const { app, registry, store, persistently, drain } = await createServer(environment)
 
   const stop = async (): Promise<void> => {
     // From now on either signal does what it does by itself: it ends the process at once.
@@ -47,7 +47,9 @@ async function start (): Promise<void> {
   const { host, port } = environment
   const url = await namingVariable('HOST or PORT', () => app.listen({ host, port }))
   if (environment.demoApiKey !== undefined) return
-  const notice = await firstStart({ registry, store, dataDir: environment.dataDir, url, terminal: process.stdout.isTTY })
+  const { dataDir, redisUrl } = environment
+  const mark = createMark()
+  const notice = await persistently(async () => await firstStart({ registry, store, mark, dataDir, url, isLocal: redisUrl === undefined, terminal: process.stdout.isTTY }))
   if (notice !== undefined) process.stdout.write(`\n${notice}\n`)
 }
 

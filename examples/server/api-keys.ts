@@ -6,10 +6,16 @@ import { FlowNotAllowedError, InvalidCredentialError, MissingCredentialError, Mu
 export function withDemoKey (registry: ApiKeyRegistry, demoApiKey: string | undefined): ApiKeySource {
   if (demoApiKey === undefined) return registry
 
+  const demo = inMemory(demoApiKey, { id: 'demo' })
+  return { find: async (presented) => await demo.find(presented) ?? await registry.find(presented) }
+}
+
+/** One key that no store knows, and what it is good for. */
+export function inMemory (secret: string, credential: Credential): ApiKeySource {
   const createdAt = Math.floor(Date.now() / 1000)
-  const digest = digestSecret(demoApiKey)
-  const record: ApiKeyRecord = { id: 'demo', createdAt, secrets: [{ digest, createdAt }] }
-  return { find: async (presented) => presented.digest === digest ? record : await registry.find(presented) }
+  const digest = digestSecret(secret)
+  const record: ApiKeyRecord = { ...credential, createdAt, secrets: [{ digest, createdAt }] }
+  return { find: async (presented) => presented.digest === digest ? record : undefined }
 }
 
 /**

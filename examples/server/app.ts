@@ -1,16 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
-import { join } from 'node:path'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type ApiKeyRegistry, createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
-import { followKeyFile, type KeyRing, openStoredKeyRing, parseNamedKey } from 'fastify-doc-tokens/keys'
+import { followKeyFile, type KeyRing, openStoredKeyRing } from 'fastify-doc-tokens/keys'
 import { sessionBroker } from 'fastify-doc-tokens/session-broker'
 import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
-import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
-import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { withDemoKey } from './api-keys.ts'
 import { startAuditLog } from './audit-log.ts'
 import { brokerOptions } from './broker.ts'
@@ -22,15 +18,16 @@ import { followRequests } from './drain.ts'
 import { registerEditor } from './editor/index.ts'
 import { type Environment, namingVariable } from './environment.ts'
 import { sharedIssuer } from './issuer.ts'
+import { registerOpaqueTokens } from './opaque-tokens.ts'
 import { liveSchema, openApi, readySchema, rootSchema } from './openapi.ts'
 import { ownHost } from './own-host.ts'
-import { readOrCreate } from './secret-file.ts'
+import { openSecrets, type StoreSecrets } from './secrets.ts'
+import { type OpenedStore, openStore } from './store.ts'
 import { timeLimits } from './time-limits.ts'
 
-export interface ExampleServer {
+export interface ExampleServer extends OpenedStore {
   app: FastifyInstance
   registry: ApiKeyRegistry
-  store: TokenStore
   /**
    * From now on `/health/ready` says no, so that a balancer sends nobody here any more. Resolves when no request
    * is under way.
@@ -42,14 +39,7 @@ export interface ExampleServer {
 export async function createServer (environment: Environment): Promise<ExampleServer> {
   const { dataDir, corsOrigins } = environment
   await prepareDataFolder(dataDir)
-  const store = await namingVariable('DATA_DIR', async () => await openLmdbStore({ path: join(dataDir, 'store') }))
-  // At the start it is thrown as well.
-  let report: (error: Error) => void = () => {}
-  const keys = await openKeys(environment, store, (error) => report(error))
-  const issuer = environment.issuerIsDefault ? await sharedIssuer(store, environment.issuer) : environment.issuer
-  const registry = createApiKeyRegistry({ store })
-  const credentials = withDemoKey(registry, environment.demoApiKey)
-
+  const secrets = await openSecrets(environment)
   const errors = clientErrors(corsOrigins)
   const app = Fastify({
     logger: {
@@ -73,7 +63,13 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   })
   // Who sends a request and then closes that half of the connection waits for the answer. Not in Node.js's types.
   Object.assign(app.server, { httpAllowHalfOpen: true })
-  report = (error) => app.log.error(error, 'keys that changed cannot be used')
+  const { store, persistently } = await openStore(environment, app)
+  // At the start it is thrown as well.
+  const keys = await openKeys(environment, secrets, { store, persistently }, (error) => { if (app.server.listening) app.log.error(error, 'keys that changed cannot be used') })
+  const issuer = environment.issuerIsDefault ? await persistently(async () => await sharedIssuer(store, environment.issuer)) : environment.issuer
+  const registry = createApiKeyRegistry({ store })
+  const credentials = withDemoKey(registry, environment.demoApiKey)
+
   const { auditLog } = environment
   const endAuditLog = auditLog === undefined ? () => {} : await namingVariable('AUDIT_LOG', async () => startAuditLog(auditLog, app.log))
   app.addHook('onClose', async () => {
@@ -110,6 +106,7 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   await app.register(sessionBroker, brokerOptions(app, credentials, corsOrigins))
   await app.register(documents, { store, credentials })
   await registerEditor(app, { environment, store, credentials })
+  await registerOpaqueTokens(app, { store, credentials, pepper: secrets.peppers })
 
   app.get('/', { schema: rootSchema }, async (_request, reply) => reply.redirect('/docs'))
   app.get('/health/live', { schema: liveSchema }, async () => ({ status: 'ok' }))
@@ -119,22 +116,16 @@ export async function createServer (environment: Environment): Promise<ExampleSe
     return { status: 'ok' }
   })
 
-  return { app, registry, store, drain }
+  return { app, registry, store, persistently, drain }
 }
 
-async function openKeys ({ keysFile, keyEncryptionKeys, dataDir }: Environment, store: TokenStore, onError: (error: Error) => void): Promise<KeyRing> {
-  if (keysFile !== undefined) {
-    return await namingVariable('KEYS_FILE', async () => {
-      const keys = await followKeyFile({ file: keysFile, flow: 'sessions', onError })
-      // Throws when none of them can.
-      keys.signing()
-      return keys
-    })
-  }
-
-  return await namingVariable('KEY_ENCRYPTION_KEY', async () => {
-    const sealing = keyEncryptionKeys ?? [parseNamedKey(await readOrCreate(join(dataDir, 'key-encryption-key'), () => `1:${randomBytes(32).toString('base64')}`))]
-    return await openStoredKeyRing({ store, name: 'sessions', keyEncryptionKeys: sealing, onError })
+async function openKeys ({ keysFile }: Environment, { keyEncryptionKeys }: StoreSecrets, { store, persistently }: OpenedStore, onError: (error: Error) => void): Promise<KeyRing> {
+  if (keysFile === undefined) return await namingVariable('KEY_ENCRYPTION_KEY', async () => await persistently(async () => await openStoredKeyRing({ store, name: 'sessions', keyEncryptionKeys, onError })))
+  return await namingVariable('KEYS_FILE', async () => {
+    const keys = await followKeyFile({ file: keysFile, flow: 'sessions', onError })
+    // Throws when none of them can.
+    keys.signing()
+    return keys
   })
 }
 

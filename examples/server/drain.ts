@@ -1,5 +1,6 @@
 import { type Socket } from 'node:net'
 import { type FastifyInstance } from 'fastify'
+import { isOwnRequest } from './own-requests.ts'
 
 /** Knows when no request is under way any more. Must be called before anything else hooks into the app. */
 export function followRequests (app: FastifyInstance): { isDraining: () => boolean, drain: () => Promise<void> } {
@@ -26,7 +27,10 @@ export function followRequests (app: FastifyInstance): { isDraining: () => boole
     })
   }
   app.server.on('connection', follow)
-  app.addHook('onRequest', ({ socket }, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    // It is part of another one.
+    if (isOwnRequest(request)) return done()
+    const { socket } = request
     // On the second address of `localhost` it is new.
     follow(socket)
     count(socket, 1)

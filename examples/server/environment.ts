@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import { createEditorSignatures } from 'fastify-doc-tokens/config-signing'
 import { parseSecret } from 'fastify-doc-tokens/credentials'
 import { type NamedKey, parseNamedKey } from 'fastify-doc-tokens/keys'
+import { createOpaqueTokens } from 'fastify-doc-tokens/opaque-tokens'
+import { createMemoryStore } from 'fastify-doc-tokens/stores/memory'
 import { packageRoot } from './package-root.ts'
 
 /** What the server reads from its environment, checked. */
@@ -25,6 +27,10 @@ export interface Environment {
   keysFile?: string
   /** Absent: one is made in the data folder. */
   keyEncryptionKeys?: NamedKey[]
+  /** Absent: one is made in the data folder. */
+  tokenPeppers?: NamedKey[]
+  /** The Redis that keeps what is kept otherwise in the data folder. It may hold a password. */
+  redisUrl?: string
   /** A known API key, kept in memory only. Absent: one is made at the first start. */
   demoApiKey?: string
   /** What the editor is given is signed with it. Absent: one is made in the data folder. */
@@ -82,7 +88,13 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
   }
 
   const keysFile = read('KEYS_FILE')
-  const keyEncryptionKeys = readKeys(readSecret(env, 'KEY_ENCRYPTION_KEY'))
+  const keyEncryptionKeys = readKeys(env, 'KEY_ENCRYPTION_KEY')
+  const tokenPeppers = readPeppers(env)
+  const redisUrl = read('REDIS_URL')
+  for (const [name, keys] of Object.entries({ KEY_ENCRYPTION_KEY: keyEncryptionKeys, TOKEN_PEPPER: tokenPeppers })) {
+    // Another process on that Redis would make another one, and open nothing of the first.
+    if (redisUrl !== '' && keys === undefined) throw new EnvironmentError(name, 'is required with REDIS_URL: id:base64 of 32 random bytes, the same for all processes')
+  }
   const demoApiKey = readDemoKey(env)
   // The one that development servers come with is the word `secret`.
   const allowWeakSecret = env['NODE_ENV'] !== 'production'
@@ -105,6 +117,8 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     corsOrigins: readList(read('CORS_ORIGINS'), isOrigin, 'CORS_ORIGINS', 'must be a list of origins, such as https://app.example'),
     ...(keysFile !== '' && { keysFile: resolve(keysFile) }),
     ...(keyEncryptionKeys !== undefined && { keyEncryptionKeys }),
+    ...(tokenPeppers !== undefined && { tokenPeppers }),
+    ...(redisUrl !== '' && { redisUrl }),
     ...(demoApiKey !== undefined && { demoApiKey }),
     ...(editorSecret !== undefined && { editorSecret }),
     ...(editorOutboxSecret !== undefined && { editorOutboxSecret }),
@@ -126,13 +140,25 @@ function readSecret (env: NodeJS.ProcessEnv, name: string): string | undefined {
   }
 }
 
-function readKeys (text: string | undefined): NamedKey[] | undefined {
+function readKeys (env: NodeJS.ProcessEnv, name: string): NamedKey[] | undefined {
+  const text = readSecret(env, name)
   if (text === undefined) return undefined
   try {
-    const keys = text.split(',').map((key) => parseNamedKey(key.trim(), 'KEY_ENCRYPTION_KEY'))
+    const keys = text.split(',').map((key) => parseNamedKey(key.trim(), name))
     if (keys.length <= 2) return keys
   } catch {}
-  throw new EnvironmentError('KEY_ENCRYPTION_KEY', 'must be id:base64 of 32 random bytes, or two of them with a comma between, the new one first')
+  throw new EnvironmentError(name, 'must be id:base64 of 32 random bytes, or two of them with a comma between, the new one first')
+}
+
+function readPeppers (env: NodeJS.ProcessEnv): NamedKey[] | undefined {
+  const pepper = readKeys(env, 'TOKEN_PEPPER')
+  if (pepper === undefined) return undefined
+  try {
+    createOpaqueTokens({ pepper, store: createMemoryStore() })
+  } catch (error) {
+    throw new EnvironmentError('TOKEN_PEPPER', `cannot be used: ${explain(error)}`)
+  }
+  return pepper
 }
 
 function readDemoKey (env: NodeJS.ProcessEnv): string | undefined {

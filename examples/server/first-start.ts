@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ApiKeyRegistry } from 'fastify-doc-tokens/credentials'
@@ -6,8 +7,12 @@ import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 interface FirstStart {
   registry: ApiKeyRegistry
   store: TokenStore
+  /** Of {@link createMark}, the same where a start is tried again. */
+  mark: Uint8Array
   dataDir: string
   url: string
+  /** The store is that of the data folder, which the program for API keys knows. */
+  isLocal: boolean
   /** Where to show the secret: a terminal, or else a file. */
   terminal: boolean
 }
@@ -17,34 +22,39 @@ const MARK = 'example/first-start'
 /** Milliseconds after which a first start that did not come to its end is taken up by the next one. */
 const PATIENCE = 30_000
 
+/** What a process lays down to say that it is the one that shows the key. */
+export function createMark (): Uint8Array {
+  return Buffer.concat([Uint8Array.of(1), randomBytes(16)])
+}
+
 /**
- * Makes the API key of a new data folder and shows it once, with commands to try. Of several processes that
+ * Makes the API key of a new store and shows it once, with commands to try. Of several processes that
  * start together one does it. One that dies over it leaves at most a key that nobody knows.
  *
  * @returns What to print, or `undefined` where it was done before.
  */
-export async function firstStart ({ registry, store, dataDir, url, terminal }: FirstStart): Promise<string | undefined> {
-  if (!await store.add(MARK, Uint8Array.of(1), { ttl: PATIENCE })) return undefined
+export async function firstStart ({ registry, store, mark, dataDir, url, isLocal, terminal }: FirstStart): Promise<string | undefined> {
+  // A store that was out of reach may have taken it all the same.
+  const isMine = await store.add(MARK, mark, { ttl: PATIENCE }) || Buffer.compare(await store.get(MARK) ?? Buffer.alloc(0), mark) === 0
+  if (!isMine) return undefined
 
   const { secret } = await registry.create({ label: 'first start' })
-  const notice = `${introduction(secret, dataDir)}\n${commands(url, secret)}\n`
+  const notice = `${introduction(secret, isLocal ? dataDir : undefined)}\n${commands(url, secret)}\n`
   const file = join(dataDir, 'first-start.txt')
   if (!terminal) {
     // Never into a file that is there already: it would keep its owner and its mode.
     await rm(file, { force: true })
     await writeFile(file, notice, { flag: 'wx', mode: 0o600 })
   }
-  await store.set(MARK, Uint8Array.of(1), { durable: true })
+  await store.set(MARK, mark, { durable: true })
   return terminal ? notice : `The API key of this server, and commands to try it, are in ${file}\n`
 }
 
-function introduction (secret: string, dataDir: string): string {
-  return `This is the first start on this data folder. The API key below is shown once:
+function introduction (secret: string, dataDir: string | undefined): string {
+  return `This is the first start on this ${dataDir === undefined ? 'Redis' : 'data folder'}. The API key below is shown once:
 
   ${secret}
-
-More keys: npx fastify-doc-tokens api-keys create --data-dir '${dataDir}'
-`
+${dataDir === undefined ? '' : `\nMore keys: npx fastify-doc-tokens api-keys create --data-dir '${dataDir}'\n`}`
 }
 
 /** Commands that can be pasted as they are, one after the other. */
@@ -80,5 +90,23 @@ End the session, and try again:
   curl -s -w '%{http_code}\\n' ${url}/viewer/sessions/revoke \\
     -H "Content-Type: application/json" -H "Authorization: Bearer $KEY" -d "{\\"jwt\\":\\"$JWT\\"}"
   curl -s -w '\\n' ${url}/documents/contract -H "Authorization: Bearer $JWT"
+
+Keep parameters on the server: a token stands for them, until it is revoked:
+
+  TOKEN=$(curl -s -X POST ${url}/generate \\
+    -H "Content-type:application/json" -H "x-api-key: $KEY" --fail \\
+    -d '{"userId":"jane","file":"contract.pdf","server":"https://files.internal.example"}' \\
+    | sed -n 's/.*"token":"\\([^"]*\\)".*/\\1/p')
+  curl -s -w '\\n' ${url}/verify -H "Content-type:application/json" -H "x-api-token: $TOKEN"
+  curl -s -w '%{http_code}\\n' -X POST ${url}/revoke -H "x-api-key: $KEY" -H "x-api-token: $TOKEN"
+  curl -s -w '\\n' ${url}/verify -H "Content-type:application/json" -H "x-api-token: $TOKEN"
+
+Open a document in a CAD editor, which is simulated: within 5 minutes, open the URL that this prints in a browser:
+
+  TOKEN=$(curl -s -X POST ${url}/cad-editor/generate \\
+    -H "Content-type:application/json" -H "x-api-key: $KEY" --fail \\
+    -d '{"userId":"jane","file":"floor-plan.png","access":"edit","server":"https://files.internal.example"}' \\
+    | sed -n 's/.*"token":"\\([^"]*\\)".*/\\1/p')
+  echo "${url}/cad-editor?apitoken=$TOKEN"
 `
 }

@@ -32,7 +32,7 @@ const challenge = (error: string) => ({ 'WWW-Authenticate': Type.String({ descri
 
 export const CHALLENGES = { 400: challenge('invalid_request'), 401: challenge('invalid_token'), 403: challenge('insufficient_scope') }
 
-const RETRY = { 'Retry-After': Type.Integer({ description: 'Seconds to wait', example: 1 }) }
+export const RETRY = { 'Retry-After': Type.Integer({ description: 'Seconds to wait', example: 1 }) }
 
 /** A schema per status, with each error as an example under its code. */
 export function refusals (errors: readonly ErrorExample[], headers: HeadersByStatus = {}): Record<number, TObject> {
@@ -157,6 +157,7 @@ export function openApi (url: string): FastifyDynamicSwaggerOptions {
         { name: 'document sessions', description: 'For backends: tokens that open documents' },
         { name: 'documents', description: 'For viewers: what the tokens open' },
         { name: 'document editor', description: 'For editors, their users and their document server' },
+        { name: 'opaque tokens', description: 'For partners and editors: tokens for parameters that no URL shall hold' },
         { name: 'server', description: 'For whoever runs it' }
       ],
       components: { securitySchemes: { ...securitySchemes, ...editorSecuritySchemes }, responses: { foreignHost, requestTimeout } }

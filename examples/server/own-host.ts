@@ -1,6 +1,7 @@
 import { type IncomingMessage } from 'node:http'
 import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { type Environment, isLoopback } from './environment.ts'
+import { isOwnRequest } from './own-requests.ts'
 
 /**
  * Tells requests to this server from those of a page that lets its own name point to the loopback, and so reads
@@ -23,8 +24,9 @@ export function ownHost (app: FastifyInstance, { host, issuer, issuerIsDefault }
     checked = typeof address !== 'object' || address === null || isLoopback(address.address.replace(/^::ffff:/, ''))
   })
 
-  return ({ raw }) => {
-    if (!checked) return true
+  return (request) => {
+    if (!checked || isOwnRequest(request)) return true
+    const { raw } = request
     const named = hostsNamedBy(raw)
     // PORT may be 0. The connection of a client that went away has no port any more.
     const { localPort } = raw.socket

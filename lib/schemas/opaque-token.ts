@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { InvalidRequestError, LifetimeTooLongError, WrongTokenError } from '../errors.ts'
+import { InvalidRequestError, LifetimeTooLongError, RateLimitedError, StoreFullError, StoreUnavailableError, WrongTokenError } from '../errors.ts'
 import { apiKeyErrors, errorReplies, type ErrorExample, jsonErrors, replyHeaders, validationError } from './replies.ts'
 import { ID_LENGTH } from './scalars.ts'
 
@@ -7,6 +7,9 @@ import { ID_LENGTH } from './scalars.ts'
 export const VARY = 'x-api-token, x-api-key'
 
 const headers = { ...replyHeaders, Vary: Type.String({ description: 'What the answer depends on', example: VARY }) }
+
+/** Of answers at `/verify` that nothing is counted for. */
+const uncounted = { 'Cache-Control': headers['Cache-Control'], Vary: headers.Vary }
 
 /** The form of a token. It verifies nowhere. */
 const TOKEN_EXAMPLE = `fdt_opaque_${'x'.repeat(43)}AAAAAA`
@@ -67,13 +70,21 @@ const VerifyReplySchema = Type.Object({
 }, {
   additionalProperties: true,
   description: 'All parameters as they were posted, and `auth`',
-  headers: { ...headers, RateLimit: Type.Optional(headers.RateLimit), 'RateLimit-Policy': Type.Optional(headers['RateLimit-Policy']) },
+  headers: uncounted,
   'x-examples': { drawing: { value: { auth: 'acme', ...POSTED } } }
 })
 
+/** Only tokens that were looked up in vain are counted. */
 export const verifyReplies = {
   200: VerifyReplySchema,
-  ...errorReplies([...jsonErrors, validationError('body/token: Unexpected property'), wrongToken], { headers })
+  ...errorReplies([wrongToken, new RateLimitedError()], { headers }),
+  ...errorReplies([new StoreUnavailableError(), new StoreFullError()], { headers: uncounted })
+}
+
+/** With what may be wrong with a body. */
+export const verifyPostedReplies = {
+  ...verifyReplies,
+  ...errorReplies([...jsonErrors.filter(({ statusCode }) => Number(statusCode) < 429), validationError('body/token: Unexpected property')], { headers: uncounted })
 }
 
 /** One object, though its member stands for the header: that just one of both is there is checked by hand. */

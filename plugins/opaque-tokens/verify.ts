@@ -1,7 +1,7 @@
 import { type FastifyRequest } from 'fastify'
 import { authenticateApiKey } from '../../lib/credentials/index.ts'
 import { FlowNotAllowedError, InvalidCredentialError, MultipleCredentialsError, WrongTokenError } from '../../lib/errors.ts'
-import { EmptyBodySchema, VARY, verifyReplies } from '../../lib/schemas/opaque-token.ts'
+import { EmptyBodySchema, VARY, verifyPostedReplies, verifyReplies } from '../../lib/schemas/opaque-token.ts'
 import { wrongToken } from '../../lib/tokens/opaque/tokens.ts'
 import { presentedKey } from '../shared/api-key.ts'
 import { describe, type Judgement, prepareScope } from '../shared/flow-scope.ts'
@@ -54,7 +54,7 @@ export const verifyRoutes: TypeBoxPlugin<OpaqueScopeOptions> = async (fastify, {
     config,
     bodyLimit: BODY_LIMIT,
     preValidation: fillBody,
-    schema: { ...describe({ ...description, operationId: operationIdOf('verifyPostedToken', fastify.prefix) }), body: EmptyBodySchema, response: verifyReplies }
+    schema: { ...describe({ ...description, operationId: operationIdOf('verifyPostedToken', fastify.prefix) }), body: EmptyBodySchema, response: verifyPostedReplies }
   }, async (request, reply) => reply.raw.destroyed ? reply : sendJsonText(reply, await exchange(request)))
 }
 

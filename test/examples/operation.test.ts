@@ -23,7 +23,7 @@ t.test('what everybody may ask', async (t) => {
 
   const openapi = await call(`${url}/docs/json`)
   const { paths } = openapi.body as { paths: Record<string, Record<string, { summary?: string, security?: unknown[] }>> }
-  t.strictSame(Object.keys(paths).sort(), ['/', '/api/create-session', '/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/editor/config', '/editor/explain', '/editor/methods/{method}', '/editor/{documentId}', '/editor/{documentId}/changes', '/editor/{documentId}/file', '/editor/{documentId}/history', '/health/live', '/health/ready', '/viewer/sessions', '/viewer/sessions/revoke'])
+  t.strictSame(Object.keys(paths).sort(), ['/', '/api/create-session', '/cad-editor', '/cad-editor/generate', '/cad-editor/lookup', '/cad-editor/revoke', '/cad-editor/verify', '/documents', '/documents/{id}', '/documents/{id}/annotations', '/documents/{id}/download', '/editor/config', '/editor/explain', '/editor/methods/{method}', '/editor/{documentId}', '/editor/{documentId}/changes', '/editor/{documentId}/file', '/editor/{documentId}/history', '/generate', '/health/live', '/health/ready', '/lookup', '/revoke', '/verify', '/viewer/sessions', '/viewer/sessions/revoke'])
   for (const [path, methods] of Object.entries(paths)) {
     for (const [method, { summary, security }] of Object.entries(methods)) t.ok(summary !== undefined && security !== undefined, `${method} ${path}`)
   }

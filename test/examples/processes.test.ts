@@ -33,7 +33,7 @@ t.test('processes that start together on an empty folder agree', async (t) => {
     t.strictSame(shown(), [`The API key of this server, and commands to try it, are in ${join(dataDir, 'first-start.txt')}`], 'one tells of the key')
     t.equal((await apiKeys(t, dataDir, 'list') as unknown[]).length, 1, 'there is one key')
     for (const server of servers) t.equal(server.stderr(), '')
-    t.strictSame(readdirSync(dataDir).sort(), ['audit.jsonl', 'editor', 'editor-secret', 'first-start.txt', 'key-encryption-key', 'store'], 'and nothing lies around')
+    t.strictSame(readdirSync(dataDir).sort(), ['audit.jsonl', 'editor', 'editor-secret', 'first-start.txt', 'key-encryption-key', 'store', 'token-pepper'], 'and nothing lies around')
   }
 })
 
@@ -43,7 +43,7 @@ const FIRST_STARTS = `
   import { join } from 'node:path'
   import { createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
   import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
-  import { firstStart } from './dist/examples/server/first-start.js'
+  import { createMark, firstStart } from './dist/examples/server/first-start.js'
   import { readOrCreate } from './dist/examples/server/secret-file.js'
   const [folders, at] = JSON.parse(process.argv[1])
   const outcomes = []
@@ -51,7 +51,7 @@ const FIRST_STARTS = `
     const store = await openLmdbStore({ path: join(dataDir, 'store') })
     while (Date.now() < at + index * 100);
     const secret = await readOrCreate(join(dataDir, 'secret'), () => randomBytes(32).toString('base64'))
-    const notice = await firstStart({ registry: createApiKeyRegistry({ store }), store, dataDir, url: 'http://127.0.0.1:3000', terminal: true })
+    const notice = await firstStart({ registry: createApiKeyRegistry({ store }), store, mark: createMark(), dataDir, url: 'http://127.0.0.1:3000', isLocal: true, terminal: true })
     outcomes.push({ secret, notice })
     await store.close()
   }

@@ -12,10 +12,10 @@ import { findLeaks, type Place, type Secrets, spellings } from '../support/secre
 
 const ORIGIN = 'https://app.example'
 
-/** What a data folder holds, but for the three files that are secrets of their own. */
+/** What a data folder holds, but for the four files that are secrets of their own. */
 function dataPlaces (dataDir: string): Place[] {
   return readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !['first-start.txt', 'key-encryption-key', 'editor-secret'].includes(name) && statSync(join(dataDir, name)).isFile())
+    .filter((name) => !['first-start.txt', 'key-encryption-key', 'token-pepper', 'editor-secret'].includes(name) && statSync(join(dataDir, name)).isFile())
     .map((name) => ({ name: `file ${name}`, text: readFileSync(join(dataDir, name)).toString() }))
 }
 
@@ -70,11 +70,17 @@ t.test('no secret in what the server, its files and the commands beside it write
   for (const status of [500, 200, 200]) t.equal((await call(opened.callbackUrl, { method: 'POST', body: { ...saved, token: callback } })).status, status)
   const editing = { 'the secret of the editor': editorSecret, config: config.token, version, callback, download, link }
 
-  for (const secret of [key, another, rotated, wrong, token, ended, forged, ...Object.values(editing), opened.key, encodeURIComponent(user)]) {
+  const parameters = { file: 'confidential drawing 4711.dwg', userId: 'confidential user 4711', server: 'https://files-4711.internal.example', sessionId: randomBytes(24).toString('base64url') }
+  const generate = async (path: string) => ((await call(`${url}${path}/generate`, { method: 'POST', headers: { 'x-api-key': key, ...somebody() }, body: parameters })).body as { token: string }).token
+  const opaque = { parameters: await generate(''), drawing: await generate('/cad-editor'), usedUp: await generate('/cad-editor'), revoked: await generate('') }
+  for (const status of [200, 200, 200, 403]) t.equal((await call(`${url}/cad-editor?apitoken=${opaque.usedUp}`, { headers: somebody() })).status, status)
+  const byToken = (path: string, token: string, options: CallOptions = {}) => send(path, { ...options, headers: { 'x-api-token': token, ...options.headers } })
+
+  for (const secret of [key, another, rotated, wrong, token, ended, forged, ...Object.values(editing), ...Object.values(opaque), ...Object.values(parameters).map(encodeURIComponent), opened.key, encodeURIComponent(user)]) {
     // The plain name of a member is told to who sent it, up to 64 characters.
     const member = secret.padEnd(65, secret)
     const query = `?access_token=${encodeURIComponent(secret)}&${secret}`
-    for (const path of ['/', '/documents', '/documents/contract', '/editor/letter', '/editor/letter/file', `/editor/${secret}`, `/editor/${secret}/callback`, `/documents/${secret}`, `/documents/${secret}/annotations`, `/${secret}`, `/viewer/sessions/${secret}`, '/viewer/sessions', '/docs/json', '/health/ready', `/documents/%E0%A4%A${secret}`, `/documents/${secret.padEnd(200, secret)}`]) {
+    for (const path of ['/', '/documents', '/documents/contract', '/editor/letter', '/editor/letter/file', `/editor/${secret}`, `/editor/${secret}/callback`, `/documents/${secret}`, `/documents/${secret}/annotations`, `/${secret}`, `/viewer/sessions/${secret}`, '/viewer/sessions', '/generate', '/verify', '/revoke', '/lookup', '/cad-editor/generate', '/cad-editor/verify', '/cad-editor', `/cad-editor/${secret}`, '/docs/json', '/health/ready', `/documents/%E0%A4%A${secret}`, `/documents/${secret.padEnd(200, secret)}`]) {
       await send(path + query, { bearer: token })
       await send(path + query, { method: 'PUT', bearer: secret, body: secret })
       await send(path + query, { method: 'POST', body: JSON.stringify(secret), headers: { 'x-api-key': secret, cookie: `session=${secret}`, referer: `${ORIGIN}/?${secret}`, origin: ORIGIN, 'user-agent': secret } })
@@ -83,6 +89,17 @@ t.test('no secret in what the server, its files and the commands beside it write
       await post('/viewer/sessions', body)
       await post('/viewer/sessions/revoke', body, { bearer: another })
       await post('/api/create-session', body)
+    }
+    for (const path of ['', '/cad-editor']) {
+      await send(`${path}/cad-editor?apitoken=${secret}`)
+      await send(`/cad-editor?apitoken=${secret}&apitoken=${secret}`, { headers: { referer: `${ORIGIN}/?${secret}`, origin: ORIGIN } })
+      for (const body of [secret, { [member]: [secret] }, `{"${member}":1,"${member}":1}`, { file: 'a', access: secret }, { file: { [member]: secret } }, `{"file":"${secret}`]) await post(`${path}/generate`, body)
+      for (const query of [`?expires_in=${secret}`, `?${secret}=1`]) await post(`${path}/generate${query}`, parameters)
+      await post(`${path}/generate`, parameters, { bearer: secret })
+      for (const accessor of [secret, 'x'.repeat(43)]) for (const way of ['revoke', 'lookup']) await post(`${path}/${way}`, { accessor })
+      await byToken(`${path}/verify?${secret}`, `${secret}${secret}`)
+      await byToken(`${path}/verify`, secret, { headers: { 'x-api-key': secret } })
+      await byToken(`${path}/verify`, opaque.revoked, { method: 'POST', body: { token: secret } })
     }
     await post('/api/create-session', { documentId: secret })
     for (const body of [{ token: secret }, { [member]: secret }, { ...saved, token: docs.sign({ ...saved, key: secret }) }, { token: docs.sign({ ...saved, url: secret }) }]) {
@@ -109,6 +126,11 @@ t.test('no secret in what the server, its files and the commands beside it write
   await send('/documents/contract', { bearer: ended })
   await send('/editor/letter/file?version=1', { bearer: download })
   for (let attempt = 0; attempt < 6; attempt++) await post('/viewer/sessions', {}, { bearer: wrong, headers: { 'x-forwarded-for': '192.0.2.1' } })
+  await byToken('/revoke', opaque.revoked, { method: 'POST', bearer: key })
+  for (const spent of Object.values(opaque)) {
+    await byToken('/verify', spent)
+    await send(`/cad-editor?apitoken=${spent}`)
+  }
   await post('/viewer/sessions/revoke', { jwt: ended })
   await post('/viewer/sessions/revoke', { user_id: user })
   await send('/documents/contract', { bearer: token })
@@ -125,10 +147,16 @@ t.test('no secret in what the server, its files and the commands beside it write
   t.ok(server.stdout().split('\n').length > places.length, 'and the log tells of all of them')
 
   const secrets: Secrets = { key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2), ...editing }
+  const confidential: Secrets = {
+    pepper: readFileSync(join(dataDir, 'token-pepper'), 'utf8').trim().slice(2),
+    ...Object.fromEntries(Object.entries(opaque).flatMap(([name, token]) => [[`opaque ${name}`, token], [`start of opaque ${name}`, token.slice('fdt_opaque_'.length).slice(0, 24)]])),
+    ...parameters
+  }
   places.push({ name: 'stdout', text: server.stdout() }, { name: 'stderr', text: server.stderr() })
   const files = dataPlaces(dataDir)
   t.ok(files.some(({ name }) => name === 'file audit.jsonl') && files.some(({ name }) => name.startsWith('file store')), 'the files are looked at')
-  t.strictSame(findLeaks(secrets, [...places, ...files]), [])
+  t.strictSame(findLeaks({ ...secrets, ...confidential }, [...places, ...files]), [])
+  t.match(audit, /"event":"verified","flow":"opaque-tokens","name":"cad-editor"/)
   // The audit log names whom it is about, versions who made them, and annotations are what the server is there to keep.
   const [versions, others] = [files.filter(({ name }) => name.startsWith('file editor/')), files.filter(({ name }) => !name.startsWith('file editor/'))]
   t.strictSame(findLeaks({ user }, [...places, ...others.filter(({ name }) => name !== 'file audit.jsonl')]), [])

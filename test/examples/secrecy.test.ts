@@ -28,13 +28,20 @@ t.test('no secret in what it writes or in what it refuses', async (t) => {
   }
   const post = (path: string, body: unknown, options: CallOptions = {}) => send(path, { method: 'POST', bearer: key, body, ...options })
 
-  for (const secret of [key, token, forged, another]) {
+  const server4711 = 'https://files-4711.internal.example'
+  const generate = async (path: string) => ((await call(`${url}${path}/generate`, { method: 'POST', headers: { 'x-api-key': key, ...somebody() }, body: { file: 'contract', server: server4711 } })).body as { token: string }).token
+  const [opaque, drawing] = [await generate(''), await generate('/cad-editor')]
+
+  for (const secret of [key, token, forged, another, opaque, drawing]) {
     const query = `?access_token=${encodeURIComponent(secret)}&jwt=${secret}&${secret}`
-    for (const path of ['/', '/documents', '/documents/contract', '/documents/nothing', '/documents/contract/annotations', '/viewer/sessions', '/viewer/sessions/revoke', '/nothing', '/docs', '/docs/json', '/docs/nothing', '/health/ready', '/documents/%E0%A4%A', `/documents/${'x'.repeat(200)}`]) {
+    for (const path of ['/', '/documents', '/documents/contract', '/documents/nothing', '/documents/contract/annotations', '/viewer/sessions', '/viewer/sessions/revoke', '/generate', '/verify', '/revoke', '/lookup', '/cad-editor', '/cad-editor/verify', '/nothing', '/docs', '/docs/json', '/docs/nothing', '/health/ready', '/documents/%E0%A4%A', `/documents/${'x'.repeat(200)}`]) {
       await send(`${path}${query}`, { bearer: token })
       await send(`${path}${query}`, { method: 'PUT', bearer: token, body: secret })
       await send(`${path}${query}`, { method: 'POST', body: JSON.stringify(secret), headers: { 'x-api-key': secret } })
     }
+    for (const path of ['/verify', '/cad-editor/verify', '/cad-editor']) await send(`${path}?apitoken=${secret}`, { headers: { 'x-api-token': secret } })
+    await post('/generate', { [secret]: { [secret]: secret } }, { headers: { 'x-api-token': secret } })
+    await post('/revoke', { accessor: secret })
     await send('/documents', { headers: { authorization: `Bearer ${secret}` } })
     await send('/documents', { headers: { authorization: `Basic ${secret}`, 'x-api-key': secret } })
     await send('/documents/contract', { headers: { authorization: `Bearer ${secret} ${secret}` } })
@@ -76,7 +83,7 @@ t.test('no secret in what it writes or in what it refuses', async (t) => {
   t.ok(refused.length > 200 && new Set(refused.map(({ status }) => status)).size >= 6, `many were refused: ${[...new Set(answers.map(({ status }) => status))].sort().join()}`)
   t.ok(server.stdout().split('\n').length > 300, 'and the log tells of all of them')
 
-  const secrets = { key, another, token, payload, signature, jti, ended, forged, user, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2) }
+  const secrets = { key, another, token, payload, signature, jti, ended, forged, user, opaque, drawing, server4711, pepper: readFileSync(join(dataDir, 'token-pepper'), 'utf8').trim().slice(2), 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2) }
   const log = [...server.output().split('\n').entries()].map(([index, text]) => ({ what: `line ${index} of the log`, text }))
   for (const [name, secret] of Object.entries(secrets)) {
     const found = [...log, ...refused].flatMap(({ what, text }) => {

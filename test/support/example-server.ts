@@ -112,7 +112,7 @@ export async function firstNotice (dataDir: string): Promise<string> {
   return await until(() => {
     try {
       const text = readFileSync(join(dataDir, 'first-start.txt'), 'utf8')
-      return text.endsWith('$JWT"\n\n') && text
+      return text.endsWith('?apitoken=$TOKEN"\n\n') && text
     } catch {
       return undefined
     }

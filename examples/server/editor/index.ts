@@ -6,6 +6,7 @@ import { type ApiKeySource } from 'fastify-doc-tokens/credentials'
 import { type TokenStore } from 'fastify-doc-tokens/stores/memory'
 import { type Environment, namingVariable } from '../environment.ts'
 import { readOrCreate } from '../secret-file.ts'
+import { whenListening } from '../when-listening.ts'
 import { findEditable, versionsOf } from './editable.ts'
 import { editorLogin } from './login.ts'
 import { editorHost } from './routes.ts'
@@ -39,11 +40,7 @@ export async function registerEditor (app: FastifyInstance, { environment, store
     allowWeakSecret,
     store,
     allowedUrls: { server: [place.origin], browser: [place.origin] },
-    // What keeps the server from starting has the first word, and then the only one.
-    onWarning: (message) => {
-      if (app.server.listening) app.log.warn(message)
-      else app.server.once('listening', () => { app.log.warn(message) })
-    }
+    onWarning: (message) => whenListening(app, () => { app.log.warn(message) })
   })
 
   await app.register(configSigning, {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { escapeHtml, htmlPage, type Page } from '../html-page.ts'
 
 /** What is on the page. All of it may be of somebody's choosing. */
 export interface PageContent {
@@ -11,50 +11,28 @@ export interface PageContent {
   documentServerUrl: string | undefined
 }
 
-export interface Page {
-  headers: Readonly<Record<string, string>>
-  html: string
-}
-
 /**
  * A page with the editor, which does nothing but that: no other script runs in it, and it talks to nobody but this server
  * and the document server.
  */
 export function renderPage ({ id, title, config, documentServerUrl }: PageContent): Page {
-  const nonce = randomBytes(16).toString('base64')
-  const origin = documentServerUrl === undefined ? "'none'" : new URL(documentServerUrl).origin
-  const policy = {
-    'default-src': "'none'",
-    'script-src': documentServerUrl === undefined ? `'nonce-${nonce}'` : `'nonce-${nonce}' ${origin}`,
-    'style-src': `'nonce-${nonce}'`,
-    'frame-src': origin,
-    'connect-src': "'self'",
-    'base-uri': "'none'",
-    'form-action': "'none'",
-    'frame-ancestors': "'none'"
+  const common = { title, style: STYLE, referrerPolicy: 'same-origin' } as const
+  if (documentServerUrl === undefined) {
+    return htmlPage({
+      ...common,
+      allow: { 'frame-src': "'none'", 'connect-src': "'self'" },
+      body: () => `<main><h1>${escapeHtml(title)}</h1><p>${NO_SERVER}</p><pre>${escapeHtml(JSON.stringify(config, null, 2))}</pre></main>`
+    })
   }
-  const body = documentServerUrl === undefined
-    ? `<main><h1>${escapeHtml(title)}</h1><p>${NO_SERVER}</p><pre>${escapeHtml(JSON.stringify(config, null, 2))}</pre></main>`
-    : `<div id="editor">The editor takes this place. If it does not, is there a document server at ${escapeHtml(documentServerUrl)}?</div>
+  const { origin } = new URL(documentServerUrl)
+  return htmlPage({
+    ...common,
+    allow: { 'script-src': origin, 'frame-src': origin, 'connect-src': "'self'" },
+    body: (nonce) => `<div id="editor">The editor takes this place. If it does not, is there a document server at ${escapeHtml(documentServerUrl)}?</div>
 <script nonce="${nonce}" src="${escapeHtml(documentServerUrl)}/web-apps/apps/api/documents/api.js"></script>
 <script type="application/json" id="content">${escapeJson({ id, config })}</script>
 <script type="module" nonce="${nonce}">${SCRIPT}</script>`
-
-  return {
-    headers: {
-      'content-security-policy': Object.entries(policy).map(([name, value]) => `${name} ${value}`).join('; '),
-      'referrer-policy': 'same-origin'
-    },
-    html: `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escapeHtml(title)}</title>
-<style nonce="${nonce}">${STYLE}</style>
-${body}
-</html>
-`
-  }
+  })
 }
 
 const STYLE = `
@@ -92,10 +70,6 @@ const editor = new DocsAPI.DocEditor('editor', {
   }
 })
 `
-
-function escapeHtml (text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
-}
 
 /** JSON that ends no element and opens no comment around it, and is a script, too. */
 function escapeJson (value: object): string {
