@@ -100,7 +100,8 @@ export interface RedisStoreOptions {
  * it must be a primary, and its `maxmemory-policy` must be `noeviction`.
  *
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) when an option is unusable; when Redis refuses the
- * password or what the store does; when its certificate is not trusted; when it may throw away keys.
+ * password or what the store does; when its certificate is not trusted (of a Cluster that is an outage, whose cause
+ * tells no more); when it may throw away keys.
  * @throws {MissingPeerError} `FDT_MISSING_PEER` (500) when `ioredis` is needed and cannot be loaded.
  */
 export async function openRedisStore (options: RedisStoreOptions): Promise<TokenStore> {

@@ -40,7 +40,8 @@ export function parseRedisUrl (text: unknown): RedisAddress {
 
 /** @internal Whether what goes to this host stays on this machine. */
 export function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  const address = host.replace(/^::ffff:/, '')
+  return host === 'localhost' || host === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }
 
 function decode (part: string): string {

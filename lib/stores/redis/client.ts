@@ -9,6 +9,8 @@
 export interface RedisNode {
   readonly status: string
   readonly options: object
+  /** The connection, where there is one. */
+  readonly stream: { readonly remoteAddress?: string | undefined }
   connect (): Promise<void>
   disconnect (reconnect?: boolean): void
   duplicate (override?: object): RedisNode

@@ -67,7 +67,7 @@ async function clientFor (load: () => Promise<IoRedis>, { source, tls, commandTi
   }
 }
 
-function lookerFor ({ source, allowEviction, onWarning }: ResolvedRedisOptions): Parameters<typeof createLink>[0]['look'] {
+function lookerFor ({ source, allowEviction, onHost, onWarning }: ResolvedRedisOptions): Parameters<typeof createLink>[0]['look'] {
   let hasWarned = false
   const warn = (): void => {
     if (hasWarned) return
@@ -76,6 +76,7 @@ function lookerFor ({ source, allowEviction, onWarning }: ResolvedRedisOptions):
   }
   return (node, send) => {
     const { db }: { db?: number } = node.options
+    onHost(node.stream.remoteAddress)
     return lookAt(send, Number(db), { option: source.kind, allowEviction, warn })
   }
 }

@@ -22,6 +22,8 @@ export interface ResolvedRedisOptions {
   commandTimeout: number
   waitForReplicas: { replicas: number, timeout: number } | undefined
   allowEviction: boolean
+  /** Told of an address, or a name of a host, that is sent to: warns once where that is unencrypted and leaves this machine. */
+  onHost: (host: string | undefined) => void
   onWarning: (message: string) => void
   onError: (error: Error) => void
 }
@@ -44,8 +46,9 @@ export function resolveRedisOptions (options: RedisStoreOptions): ResolvedRedisO
   const source = resolveSource(options)
   const commandTimeout = resolveTimeout(options, source)
   const tls = resolveTls(options.tls, source)
-  if (tls === undefined && hostsOf(source).some((host) => !isLoopback(host))) onWarning('The Redis store sends all it keeps, and its password, unencrypted over the network: use TLS')
-  return { prefix, source, tls, commandTimeout, waitForReplicas: resolveReplicas(options.waitForReplicas, commandTimeout), allowEviction, onWarning: (message) => { onWarning(message) }, onError }
+  const onHost = exposureWarning(tls !== undefined || source.kind === 'client', onWarning)
+  for (const host of hostsOf(source)) onHost(host)
+  return { onHost, prefix, source, tls, commandTimeout, waitForReplicas: resolveReplicas(options.waitForReplicas, commandTimeout), allowEviction, onWarning: (message) => { onWarning(message) }, onError }
 }
 
 function resolveSource ({ url, sentinel, cluster, client }: RedisStoreOptions): RedisSource {
@@ -149,6 +152,17 @@ function resolveReplicas (waitForReplicas: RedisStoreOptions['waitForReplicas'],
   checkWhole('waitForReplicas.replicas', replicas, 1, 100)
   checkWhole('waitForReplicas.timeout', timeout, 1, Math.floor(commandTimeout))
   return { replicas, timeout }
+}
+
+/** Hosts that a Sentinel or a Cluster tells of are not in the options. */
+function exposureWarning (isSilent: boolean, onWarning: (message: string) => void): ResolvedRedisOptions['onHost'] {
+  let hasWarned = isSilent
+  return (host) => {
+    // A connection that is gone has none.
+    if (hasWarned || host === undefined || isLoopback(host)) return
+    hasWarned = true
+    onWarning('The Redis store sends all it keeps, and its password, unencrypted over the network: use TLS')
+  }
 }
 
 /** Whose way there is ours to choose. */

@@ -9,7 +9,7 @@ import { type CheckParameters, type ParameterCheck, resolveParameterCheck } from
 import { type AnyParameters } from './parameters.ts'
 import { type Peppers, resolvePeppers } from './pepper.ts'
 import { GREATEST_MAX_USES } from './record.ts'
-import { type OpaqueToken } from './tokens.ts'
+import { type OpaqueToken } from './token.ts'
 
 /** What `createOpaqueTokens` takes, and the plugin too. */
 export interface OpaqueTokensOptions<Parameters extends object = AnyParameters> {
@@ -37,12 +37,12 @@ export interface OpaqueTokensOptions<Parameters extends object = AnyParameters> 
   /** What parameters have to be. Default is anything that is flat. */
   parameters?: ParameterCheck<Parameters>
   /**
-   * Asked once a token is known to be good, and before a use of it is spent: `false` refuses it. What it throws is the
-   * host's.
+   * Asked once a token is known to be good, and before a use of it is spent: anything but `true` refuses it. What it throws
+   * is the host's. A token that is ended while it runs passes once more.
    *
    * @param verifier Whose API key came along, where there are `verifiers`.
    */
-  onVerify? (token: OpaqueToken<Parameters>, verifier: Credential | undefined): Promise<boolean | void> | boolean | void
+  onVerify? (token: OpaqueToken<Parameters>, verifier: Credential | undefined): Promise<boolean> | boolean
   /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
   now?: () => number
 }

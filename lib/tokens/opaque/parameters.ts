@@ -45,6 +45,7 @@ export function readParameters (bytes: Uint8Array, root: string): PostedParamete
   const posted: { [Name in string]: unknown } = { ...value }
   // `auth` among them, or the text could not be split.
   checkValues(posted, root)
+  checkNames(posted, root)
   const { [AUTH]: _, ...values } = posted
   checkCount(values, root)
   const members = splitMembers(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
@@ -78,6 +79,12 @@ function checkCount (values: AnyParameters, root: string): void {
 function checkValues (values: { [Name in string]: unknown }, root: string): asserts values is AnyParameters {
   const wrong = Object.keys(values).find((name) => !isParameterValue(values[name]))
   if (wrong !== undefined) throw new InvalidRequestError(`${printable(`${root}/${wrong}`)} must be a string, a finite number, true, false or null`)
+}
+
+/** Some readers take a name in any case for the one that they look for, and the last of them (Go, ASP.NET): that is `auth` as well. */
+function checkNames (values: AnyParameters, root: string): void {
+  const wrong = Object.keys(values).find((name) => name !== AUTH && name.toLowerCase() === AUTH)
+  if (wrong !== undefined) throw new InvalidRequestError(`${printable(`${root}/${wrong}`)} must not look like ${AUTH}: the service says whose token it is`)
 }
 
 function isParameterValue (value: unknown): value is ParameterValue {

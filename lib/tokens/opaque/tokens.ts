@@ -8,39 +8,7 @@ import { type OpaqueSettings } from './options.ts'
 import { type AnyParameters, AUTH } from './parameters.ts'
 import { type TokenKeys, tokenKeys } from './pepper.ts'
 import { openRecord, readHeader, type RecordHeader, sealRecord } from './record.ts'
-
-export interface IssuedOpaqueToken {
-  token: string
-  /** Names the token without being it: it ends the token, and tells whose it is and how long it lives. 43 characters of base64url. */
-  accessor: string
-  /** Seconds since the Unix epoch. */
-  expiresAt: number
-}
-
-/** What is known of a token without the token itself. */
-export interface OpaqueTokenInfo {
-  readonly accessor: string
-  /** Whose token it is: the owner of the credential that had it issued, or else the credential's id. */
-  readonly auth: string
-  /** The id of the credential that had it issued. Absent when the host issued it by itself. */
-  readonly credential?: string
-  /** Milliseconds since the Unix epoch. */
-  readonly issuedAt: number
-  /** Seconds since the Unix epoch. */
-  readonly expiresAt: number
-  /** Absent: there is no limit. */
-  readonly maxUses?: number
-}
-
-/** What a token stands for. */
-export interface OpaqueToken<Parameters extends object = AnyParameters> extends OpaqueTokenInfo {
-  /** Without `auth`. */
-  readonly parameters: Parameters
-  /** What `/verify` answers: the parameters as they were posted, and `auth`. */
-  readonly json: string
-  /** How often it was verified, this time included. Only where there is `maxUses`, and not yet known to `onVerify`. */
-  readonly uses?: number
-}
+import { type IssuedOpaqueToken, type OpaqueToken, type OpaqueTokenInfo } from './token.ts'
 
 /** Keeps parameters on the server, and hands out tokens for them. Knows nothing of HTTP. */
 export interface OpaqueTokensCore<Parameters extends object = AnyParameters> {
@@ -102,7 +70,7 @@ export interface WrongToken {
 const FLOW = 'opaque-tokens'
 const ACCESSOR = /^[A-Za-z0-9_-]{43}$/
 
-/** Milliseconds by which a counter of uses outlives its token: clocks may differ. */
+/** Milliseconds by which a counter of uses lives longer than a token does, from its own start. */
 const COUNTER_MARGIN = 60_000
 
 interface FoundRecord {
@@ -164,14 +132,16 @@ export function createOpaqueTokensCore<Parameters extends object> (settings: Opa
     if (isOver(header)) throw refuse('expired')
     const found = Object.freeze({ ...infoOf(accessor, header), parameters: parametersOf(json, refuse), json })
     const verifier = await authenticate?.()
-    if (await onVerify?.(found, verifier) === false) throw refuse('onVerify')
+    if (onVerify !== undefined && await onVerify(found, verifier) !== true) throw refuse('onVerify')
     // All of that took its time.
     if (isOver(header)) throw refuse('expired')
     if (header.maxUses === undefined) return found
 
-    const ttl = header.expiresAt * 1000 - now() + COUNTER_MARGIN
+    // Without this process's time: by a clock that is ahead the counter would end before the record, and begin anew.
+    const ttl = header.expiresAt * 1000 - header.issuedAt + COUNTER_MARGIN
     const { count: uses } = await orOutage(() => store.increment(place(accessor), ttl, { durable: true }))
-    if (uses > header.maxUses) throw refuse('used up')
+    // A count that is no number is none to go by.
+    if (!(uses <= header.maxUses)) throw refuse('used up')
     return Object.freeze({ ...found, uses })
   }
 

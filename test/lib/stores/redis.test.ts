@@ -171,6 +171,30 @@ t.test('warns of a way that others can listen to', async (t) => {
   t.match(await warned, { name: 'Warning', message: WARNED }, 'to process.emitWarning')
 })
 
+t.test('warns of a server elsewhere that it was sent to, as by a Sentinel on this machine', { skip: skipWithoutRedis }, async (t) => {
+  const [plain, secret] = await Promise.all([startRedis(t), startRedis(t, { tls: 'right name' })])
+  const cases: Array<[address: string, options: Partial<RedisStoreOptions>, isWarned: boolean]> = [
+    ['192.0.2.1', { url: plain.url }, true],
+    ['::ffff:127.0.0.1', { url: plain.url }, false],
+    ['192.0.2.1', { url: secret.url, tls: { ca: secret.ca } }, false]
+  ]
+  for (const [address, options, isWarned] of cases) {
+    class Elsewhere extends Redis {
+      constructor (...args: ConstructorParameters<typeof Redis>) {
+        super(...args)
+        this.on('connect', () => { Object.defineProperty(this.stream, 'remoteAddress', { value: address }) })
+      }
+    }
+    const warnings: string[] = []
+    const load = async () => ({ Redis: Elsewhere, Cluster })
+    const store = await openWith(load, { prefix: 'test:', onWarning: (message) => { warnings.push(message) }, ...options })
+    t.teardown(() => store.close())
+    await store.set('a', A)
+    t.match(warnings, isWarned ? [WARNED] : [], address)
+    t.equal(warnings.length, isWarned ? 1 : 0)
+  }
+})
+
 t.test('the URL holds host, port, user, password and database', { skip: skipWithoutRedis }, async (t) => {
   const server = await startRedis(t, { args: ['--requirepass', 'p@ss:/%é', '--user', 'ü:n', 'on', '>s/ecret', '~*', '+@all'] })
   const password = encodeURIComponent('p@ss:/%é')

@@ -24,7 +24,7 @@ inEveryHost(t, 'all parameters as they were posted, and whose they are in front'
     ['{"auth":"other","a":1}', '"a":1}'],
     ['{"a":1,"\\u0061uth":"}{,:\\"","b":2}', '"a":1,"b":2}'],
     ['{"auth":null,"a":1}', '"a":1}'],
-    ['{"Auth":"a","auth ":"b"}']
+    ['{"auths":"a","auth ":"b"}']
   ]
   for (const [posted, kept = posted.slice(1)] of texts) {
     const reply = await host.verify(await host.newToken(posted))
@@ -229,9 +229,11 @@ inEveryHost(t, 'onVerify', async (t) => {
     ['throws later', async () => { throw mine() }, 418, { mine: 'mine' }],
     ['throws nothing', () => { throw undefined }, 500, noError], // eslint-disable-line no-throw-literal -- a host may
     ['throws a text', () => { throw 'text' }, 500, noError], // eslint-disable-line no-throw-literal -- a host may
-    ['nothing', () => undefined, 200],
+    ['nothing', () => undefined, 403, WRONG_TOKEN.body],
+    ['null', () => null, 403, WRONG_TOKEN.body],
     ['true', () => true, 200],
-    ['null, which is not false', () => null, 200]
+    ['true, later', async () => true, 200],
+    ['true again', () => true, 200]
   ]
   let answer: () => unknown = () => undefined
   const host = await opaqueHost(t, {
@@ -247,6 +249,6 @@ inEveryHost(t, 'onVerify', async (t) => {
   }
   t.match(seen[0], [{ auth: 'acme', credential: host.id, issuedAt: NOW, maxUses: 3, parameters: { userId: 'userId' } }, undefined])
   t.notOk('uses' in Object((seen[0] as unknown[])[0]), 'before a use is spent')
-  answer = () => undefined
+  answer = () => true
   t.strictSame(refusal(await host.verify(token)), WRONG_TOKEN, 'and only those that it let pass were uses')
 })

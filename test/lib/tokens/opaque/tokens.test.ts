@@ -77,10 +77,30 @@ t.test('the store is told how long it has to keep it', async (t) => {
   await tokens.revoke(token)
   t.strictSame(written, [
     ['set', { ttl: 59_600 }],
-    // A minute more: a counter that ends before its token would begin anew.
-    ['increment', 100_000, { durable: true }],
+    // All of its life from now on, and a minute more: a counter that ends before its token would begin anew.
+    ['increment', 119_600, { durable: true }],
     ['delete', { durable: true }]
   ])
+})
+
+t.test('by a clock that is ahead no use is had twice', async (t) => {
+  let time = NOW
+  const { tokens, options } = setUp({ store: createMemoryStore({ now: () => time }), now: () => time })
+  const ahead = createOpaqueTokens({ ...options, now: () => time + 120_000 })
+  const { token } = await tokens.issue({ json: '{"a":1}', auth: 'acme', expiresIn: 300, maxUses: 1 })
+  time = NOW + 170_000
+  t.equal((await ahead.verify(token)).uses, 1)
+  time = NOW + 299_000
+  t.equal(await reasonOf(tokens.verify(token)), 'used up')
+})
+
+t.test('a count that is no number is none to go by', async (t) => {
+  const store = createMemoryStore({ now: () => NOW })
+  for (const answer of [1, {}, { count: NaN }, { count: '?' }]) {
+    const { tokens } = setUp({ store: new Proxy(store, { get: (target, name) => name === 'increment' ? async () => answer : Reflect.get(target, name).bind(target) }) })
+    const { token } = await tokens.issue({ json: '{"a":1}', auth: 'acme', maxUses: 1 })
+    t.equal(await reasonOf(tokens.verify(token)), 'used up', JSON.stringify(answer))
+  }
 })
 
 t.test('who may end a token', async (t) => {
@@ -182,6 +202,7 @@ t.test('who asks, and the host\'s own word', async (t) => {
     onVerify: async (found, asking) => {
       order.push('onVerify')
       t.strictSame([found.parameters, found.json, found.auth, found.uses, asking], [{ a: 1 }, '{"auth":"acme","a":1}', 'acme', undefined, verifier])
+      return true
     }
   })
   const { token } = await tokens.issue({ json: '{"a":1}', auth: 'acme', maxUses: 1, expiresIn: 60 })
@@ -205,7 +226,7 @@ t.test('who asks, and the host\'s own word', async (t) => {
 })
 
 t.test('onVerify refuses, and spends no use', async (t) => {
-  const host: { answer: () => Promise<boolean | void> | boolean | void } = { answer: () => false }
+  const host: { answer: () => Promise<boolean> | boolean } = { answer: () => false }
   const { tokens, clock } = setUp({ onVerify: () => host.answer() })
   const { token } = await tokens.issue({ json: '{"a":1}', auth: 'acme', maxUses: 3, expiresIn: 60 })
   t.equal(await reasonOf(tokens.verify(token)), 'onVerify')
@@ -216,10 +237,18 @@ t.test('onVerify refuses, and spends no use', async (t) => {
   await t.rejects(tokens.verify(token), fault)
   host.answer = async () => { throw fault }
   await t.rejects(tokens.verify(token), fault)
-  host.answer = async () => { clock.time = NOW + 60_000 }
+  // Of a Map that does not have it, and the like.
+  for (const answer of [undefined, null, 1, 'yes', {}, Promise.resolve()]) {
+    host.answer = () => answer as unknown as boolean
+    t.equal(await reasonOf(tokens.verify(token)), 'onVerify', String(answer))
+  }
+  host.answer = async () => {
+    clock.time = NOW + 60_000
+    return true
+  }
   t.equal(await reasonOf(tokens.verify(token)), 'expired', 'it took its time')
   clock.time = NOW
-  for (const [index, answer] of [undefined, true].entries()) {
+  for (const [index, answer] of [true, Promise.resolve(true)].entries()) {
     host.answer = () => answer
     t.equal((await tokens.verify(token)).uses, index + 1)
   }
