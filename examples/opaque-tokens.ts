@@ -11,10 +11,11 @@ const credentials = createApiKeyRegistry({ store })
 const pepper = parseNamedKey(process.env['TOKEN_PEPPER'] ?? `1:${randomBytes(32).toString('base64')}`)
 
 const app = Fastify()
-// POST /generate with the API key, and GET /verify with the token that it answers.
+// POST /generate with the API key, and GET /verify with the token that it answers. With `verifiers`, a token is worth
+// nothing without an API key of the editor's server.
 await app.register(opaqueTokens, { store, credentials, pepper })
 app.get('/open', { onRequest: app.opaqueTokens.require() },
-  async (request) => `opens ${request.opaqueToken?.parameters['file']}`)
+  async (request, reply) => reply.header('cache-control', 'no-store').send(`opens ${request.opaqueToken?.parameters['file']}`))
 
 const { secret } = await credentials.create()
 console.log(`listening on ${await app.listen({ port: Number(process.env['PORT'] ?? 3000) })}, API key ${secret}`)

@@ -4,12 +4,14 @@ import { isCluster, type RedisClient } from './client.ts'
 /** What is looked at of the options of ioredis. They are a host's, so of unknown types. */
 type Settings = Record<string, unknown>
 
-/** What would let a command run twice or on a replica, or give it another key; and what it must be instead. */
+/** What would let a command run twice or on a replica, give it another key, or need a restart; and what it must be instead. */
 const DEMANDS: ReadonlyArray<readonly [name: string, isGood: (value: unknown) => boolean, demand: string]> = [
   ['autoResendUnfulfilledCommands', (value) => value === false, 'must be false'],
   ['maxRetriesPerRequest', (value) => value === 0, 'must be 0'],
   ['commandTimeout', (value) => typeof value === 'number' && value >= 1 && value <= 800, 'must be a number from 1 to 800'],
   ['reconnectOnError', (value) => typeof value !== 'function' || !doesResend(value), 'must not return 2, which sends the command again'],
+  ['retryStrategy', doesReconnect, 'must not give up'],
+  ['sentinelRetryStrategy', doesReconnect, 'must not give up'],
   ['keyPrefix', isOff, 'must not be set: the store has a prefix of its own'],
   ['enableAutoPipelining', isOff, 'must not be set'],
   ['readOnly', isOff, 'must not be set'],
@@ -21,6 +23,7 @@ const DEMANDS: ReadonlyArray<readonly [name: string, isGood: (value: unknown) =>
 
 const CLUSTER_DEMANDS: typeof DEMANDS = [
   ['retryDelayOnFailover', (value) => value === 0, 'must be 0'],
+  ['clusterRetryStrategy', doesReconnect, 'must not give up'],
   ['scaleReads', (value) => value === 'master', 'must be master'],
   ['keyPrefix', isOff, 'must not be set: the store has a prefix of its own'],
   ['enableAutoPipelining', isOff, 'must not be set']
@@ -59,6 +62,11 @@ function isOff (value: unknown): boolean {
 
 function isVerified (value: unknown): boolean {
   return typeof value !== 'object' || value === null || !('rejectUnauthorized' in value) || value.rejectUnauthorized !== false
+}
+
+/** Who gives up, sooner or later, needs a restart. Without one of the host's ioredis tries for ever. */
+function doesReconnect (retryStrategy: unknown): boolean {
+  return retryStrategy === undefined || (typeof retryStrategy === 'function' && typeof retryStrategy(1_000_000) === 'number')
 }
 
 /** A failover is what such a function is written for. */

@@ -22,7 +22,9 @@ export interface OpaqueTokensCore<Parameters extends object = AnyParameters> {
    * @throws {InvalidJsonError} `FDT_INVALID_JSON` (400) for JSON that is none, or not strict.
    * @throws {InvalidRequestError} `FDT_INVALID_REQUEST` (400) for parameters or another member that are unusable.
    * @throws {LifetimeTooLongError} `FDT_LIFETIME_TOO_LONG` (400) beyond `maxLifetime` or the credential's.
+   * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) when the host's `parameters` returns no parameters.
    * @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503): then there may be a record that nobody has a token for.
+   * @throws {StoreFullError} `FDT_STORE_FULL` (503).
    */
   issue (input: OpaqueTokenInput<Parameters>, names?: InputNames): Promise<IssuedOpaqueToken>
   /**
@@ -35,7 +37,11 @@ export interface OpaqueTokensCore<Parameters extends object = AnyParameters> {
    * @param authenticate Tells who asks, once the token is known to be good. What it rejects with refuses.
    *
    * @throws {WrongTokenError} `FDT_WRONG_TOKEN` (403), whatever is wrong.
+   * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) when the host's `parameters` returns no parameters.
+   * @throws {UnsupportedFormatError} `FDT_UNSUPPORTED_FORMAT` (500) when a later release wrote the record.
    * @throws {StoreUnavailableError} `FDT_STORE_UNAVAILABLE` (503): then nothing is known of the token, and one use may be spent.
+   * @throws {StoreFullError} `FDT_STORE_FULL` (503).
+   * @throws Whatever `authenticate` and `onVerify` reject with.
    */
   verify (token: string, authenticate?: () => Promise<Credential>): Promise<OpaqueToken<Parameters>>
   /**

@@ -109,7 +109,7 @@ t.test('create', async (t) => {
     const refused: Record<string, unknown[]> = {
       owner: text,
       label: text,
-      flows: [...list, ['sessions'], ['toString'], ['session-issuance', 'opaque-tokens', 'opaque-tokens']],
+      flows: [...list, ['sessions'], ['toString'], ['session-issuance', 'opaque-tokens', 'opaque-verification', 'opaque-verification']],
       documents: [...list, ['d'.repeat(513)], Array(1001).fill('d')],
       permissions: [...list, ['a b'], ['é'], ['p'.repeat(65)], Array(65).fill('p'), ['read\n'], [new String('read')]], // eslint-disable-line no-new-wrappers -- the case
       maxLifetime: number,

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
@@ -160,6 +160,26 @@ t.test('what was given up is not sent later', { skip: skipWithoutRedis }, async 
   t.ok(await timeToRefusal(t, () => store.set('late', A)) < 450, 'looking at the server took too long')
   await until(() => store.get('a').then(() => true, () => false))
   t.equal(await store.get('late'), undefined)
+})
+
+t.test('a connection that nobody answers any more, though somebody answers a new one', { skip: skipWithoutRedis }, async (t) => {
+  const server = await startRedis(t)
+  const connections: Socket[] = []
+  // As where an address has moved to another machine: nobody closes what was connected to the one before.
+  const proxy = createServer((client) => {
+    connections.push(client)
+    const upstream = connect(server.port, server.host)
+    client.pipe(upstream).on('error', () => {}).on('close', () => client.destroy())
+    upstream.pipe(client).on('error', () => {}).on('close', () => upstream.destroy())
+  }).listen(0, server.host)
+  await once(proxy, 'listening')
+  t.teardown(() => { proxy.close() })
+  const { store } = await open(t, { url: `redis://${server.host}:${(proxy.address() as AddressInfo).port}` })
+  await store.set('a', A)
+  for (const connection of connections) connection.unpipe()
+  await timeToRefusal(t, () => store.get('a'))
+  t.ok(await timeToRecovery(store) < 3000)
+  t.equal(connections.length, 2)
 })
 
 t.test('a scan does not go on with a server that may be another one', { skip: skipWithoutRedis }, async (t) => {

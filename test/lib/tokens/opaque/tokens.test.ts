@@ -41,6 +41,7 @@ t.test('what a token stands for', async (t) => {
   const plain = await tokens.issue({ parameters: { file: 'b' }, auth: 'jane' })
   t.strictSame(await tokens.verify(plain.token), { accessor: plain.accessor, auth: 'jane', issuedAt: NOW, expiresAt: SECONDS + 3600, parameters: { file: 'b' }, json: '{"auth":"jane","file":"b"}' })
   t.strictSame(await tokens.verify(plain.token), await tokens.verify(plain.token), 'as often as one likes')
+  t.ok(Object.isFrozen(await tokens.verify(plain.token)))
   t.not((await tokens.issue({ parameters: { file: 'b' }, auth: 'jane' })).accessor, plain.accessor)
 })
 

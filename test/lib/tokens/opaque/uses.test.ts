@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { openLmdbStore } from '../../../../lib/stores/lmdb.ts'
 import { createMemoryStore } from '../../../../lib/stores/memory.ts'
+import { openRedisStore } from '../../../../lib/stores/redis.ts'
 import { type TokenStore } from '../../../../lib/stores/token-store.ts'
 import { wrongToken } from '../../../../lib/tokens/opaque/tokens.ts'
 import { createOpaqueTokens } from '../../../../plugins/opaque-tokens/index.ts'
+import { skipWithoutRedis, startRedis } from '../../../support/redis-servers.ts'
 import { startStore, temporaryFolder } from '../../../support/store-processes.ts'
 
 const pepper = { id: 'a', key: randomBytes(32) }
@@ -61,4 +63,15 @@ t.test('uses are counted for each token, and for good', async (t) => {
   await t.rejects(unlimited.verify(one), WRONG, 'what the token was issued with counts, whatever the options say now')
   const { token } = await unlimited.issue({ json: '{"a":1}', auth: 'acme' })
   for (let again = 0; again < 5; again++) t.notOk('uses' in await tokens.verify(token))
+})
+
+t.test('of 1000 verifications at once in Redis, over two connections, as many pass as there are uses', { skip: skipWithoutRedis }, async (t) => {
+  const { url } = await startRedis(t)
+  const stores = await Promise.all([1, 2].map(() => openRedisStore({ prefix: 'uses:', url, commandTimeout: 800 })))
+  t.teardown(() => Promise.all(stores.map((store) => store.close())))
+  for (const maxUses of [1, 3]) {
+    const outcomes = await race(stores, maxUses)
+    t.strictSame(outcomes.filter((outcome) => typeof outcome === 'number').sort(), Array.from({ length: maxUses }, (_, index) => index + 1))
+    t.strictSame(set(outcomes.filter((outcome) => typeof outcome !== 'number')), ['used up'])
+  }
 })
