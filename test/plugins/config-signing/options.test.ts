@@ -7,6 +7,7 @@ import { configSigning, type ConfigSigningOptions, createEditorSignatures } from
 import { sessionIssuance } from '../../../plugins/session-issuance/index.ts'
 import { INBOX, OUTBOX } from '../../support/editor-tokens.ts'
 import { refuseSecondInstances } from '../../support/instances.ts'
+import { registrationError } from '../../support/registrations.ts'
 import { ISSUER, NOW, post } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -15,19 +16,7 @@ const allowedUrls = { server: ['https://files.example'], browser: [] }
 const secrets = { inbox: INBOX, outbox: OUTBOX }
 const good = { ...secrets, store, allowedUrls, authorize }
 
-/** What registering with these options comes to: the error, or `undefined`. */
-async function register (options: unknown): Promise<{ code?: string, message?: string } | undefined> {
-  const app = Fastify()
-  try {
-    await app.register(configSigning, options as ConfigSigningOptions)
-    await app.ready()
-    return undefined
-  } catch (error) {
-    return error as { code: string, message: string }
-  } finally {
-    await app.close()
-  }
-}
+const register = (options: unknown) => registrationError((app) => app.register(configSigning, options as ConfigSigningOptions))
 
 t.test('good options', async (t) => {
   const hook = async () => {}

@@ -1,23 +1,11 @@
 // Over real sockets: what a client that hangs up can do. `app.inject` does not show it.
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type FastifyInstance, type FastifyReply } from 'fastify'
+import { HOLD, hangUp } from '../../support/hang-up.ts'
 import { inEveryHost } from '../../support/hosts.ts'
 import { opaqueHost, POSTED, WRONG_TOKEN } from '../../support/opaque-host.ts'
 import { recordEvents } from '../../support/recorded-events.ts'
-
-const HOLD = 40
-
-/** Sends a request and resets the connection while the answer is held back. */
-async function hangUp (port: number, text: string): Promise<void> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  socket.write(text)
-  await sleep(HOLD / 4)
-  socket.resetAndDestroy()
-  await sleep(HOLD * 2)
-}
 
 function holdBack (app: FastifyInstance): void {
   app.addHook('onSend', async (_request, _reply, payload) => { await sleep(HOLD); return payload })

@@ -10,6 +10,7 @@ import { sessionIssuance } from '../../../plugins/session-issuance/index.ts'
 import { buildHost, inEveryHost } from '../../support/hosts.ts'
 import { refuseSecondInstances } from '../../support/instances.ts'
 import { PEPPER, POSTED, refusal, WRONG_TOKEN } from '../../support/opaque-host.ts'
+import { registrationError } from '../../support/registrations.ts'
 import { ISSUER, post } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -17,19 +18,7 @@ const credentials = createApiKeyRegistry({ store })
 const good = { store, pepper: PEPPER, credentials }
 const named = (id: string) => ({ id, key: randomBytes(32) })
 
-/** What registering with these options comes to: the error, or `undefined`. */
-async function register (options: unknown): Promise<{ code?: string, message?: string } | undefined> {
-  const app = Fastify()
-  try {
-    await app.register(opaqueTokens, options as OpaqueTokensPluginOptions)
-    await app.ready()
-    return undefined
-  } catch (error) {
-    return error as { code: string, message: string }
-  } finally {
-    await app.close()
-  }
-}
+const register = (options: unknown) => registrationError((app) => app.register(opaqueTokens, options as OpaqueTokensPluginOptions))
 
 t.test('good options', async (t) => {
   const tokens = createOpaqueTokens({ store, pepper: PEPPER })

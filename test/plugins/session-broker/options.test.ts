@@ -7,6 +7,7 @@ import { createSessionBroker, sessionBroker, type SessionBrokerPluginOptions } f
 import { createDocumentSessions } from '../../../plugins/session-issuance/index.ts'
 import { PATH, readOnly } from '../../support/broker-host.ts'
 import { refuseSecondInstances } from '../../support/instances.ts'
+import { registrationError } from '../../support/registrations.ts'
 import { ISSUER, post } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -15,19 +16,7 @@ const remote = { url: 'https://api.example/viewer/sessions', apiKey: 'pdf_live_0
 const authorize = readOnly
 const good = { sessions, authorize }
 
-/** What registering with these options comes to: the error's code, or `undefined`. */
-async function register (options: unknown): Promise<{ code?: string, message?: string } | undefined> {
-  const app = Fastify()
-  try {
-    await app.register(sessionBroker, options as SessionBrokerPluginOptions)
-    await app.ready()
-    return undefined
-  } catch (error) {
-    return error as { code: string, message: string }
-  } finally {
-    await app.close()
-  }
-}
+const register = (options: unknown) => registrationError((app) => app.register(sessionBroker, options as SessionBrokerPluginOptions))
 
 t.test('good options', async (t) => {
   const hook = async () => {}

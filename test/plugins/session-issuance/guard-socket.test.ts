@@ -1,22 +1,10 @@
 // Over real sockets: what a client that hangs up can do. `app.inject` does not show it.
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type FastifyInstance, type FastifyReply } from 'fastify'
+import { HOLD, hangUp } from '../../support/hang-up.ts'
 import { inEveryHost } from '../../support/hosts.ts'
 import { sessionHost } from '../../support/session-host.ts'
-
-const HOLD = 40
-
-/** Sends a request and resets the connection while the answer is held back. */
-async function hangUp (port: number, text: string): Promise<void> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => {})
-  socket.write(text)
-  await sleep(HOLD / 4)
-  socket.resetAndDestroy()
-  await sleep(HOLD * 2)
-}
 
 async function guardedHost (t: Test, hold: (app: FastifyInstance) => void) {
   const ran: string[] = []

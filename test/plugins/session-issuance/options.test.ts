@@ -6,6 +6,7 @@ import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createDocumentSessions, sessionIssuance, type SessionIssuanceOptions } from '../../../plugins/session-issuance/index.ts'
 import { buildHost, inEveryHost } from '../../support/hosts.ts'
 import { refuseSecondInstances } from '../../support/instances.ts'
+import { registrationError } from '../../support/registrations.ts'
 import { ISSUER, post, refusal } from '../../support/session-host.ts'
 
 const store = createMemoryStore()
@@ -13,19 +14,7 @@ const keys = createKeyRing([{ key: await generateKey('ES256') }])
 const credentials = createApiKeyRegistry({ store })
 const good = { issuer: ISSUER, keys, store, credentials }
 
-/** What registering with these options comes to: the error's code, or `undefined`. */
-async function register (options: unknown): Promise<{ code?: string, message?: string } | undefined> {
-  const app = Fastify()
-  try {
-    await app.register(sessionIssuance, options as SessionIssuanceOptions)
-    await app.ready()
-    return undefined
-  } catch (error) {
-    return error as { code: string, message: string }
-  } finally {
-    await app.close()
-  }
-}
+const register = (options: unknown) => registrationError((app) => app.register(sessionIssuance, options as SessionIssuanceOptions))
 
 t.test('good options', async (t) => {
   const sessions = await createDocumentSessions(good)
