@@ -28,7 +28,7 @@ t.test('one server', { skip: skipWithoutRedis }, async (t) => {
 t.test('Sentinel', { skip: skipWithoutRedis }, async (t) => {
   const { name, sentinels } = await startSentinel(t)
   const nodes = sentinels.map(addressOf)
-  await t.test('by the Sentinels, with replicas waited for', (t) => conform(t, { sentinel: { nodes, name }, waitForReplicas: { replicas: 1 } }))
+  await t.test('by the Sentinels, with replicas waited for', (t) => conform(t, { sentinel: { nodes, name }, commandTimeout: 800, waitForReplicas: { replicas: 1, timeout: 600 } }))
 })
 
 t.test('Cluster', { skip: skipWithoutRedis }, async (t) => {
@@ -38,6 +38,6 @@ t.test('Cluster', { skip: skipWithoutRedis }, async (t) => {
 
   const client = new Cluster(nodes, { retryDelayOnFailover: 0, redisOptions: STRICT })
   t.teardown(() => client.disconnect())
-  await t.test('with a client of the host, and replicas waited for', (t) => conform(t, { client, waitForReplicas: { replicas: 1 } }))
+  await t.test('with a client of the host, and replicas waited for', (t) => conform(t, { client, waitForReplicas: { replicas: 1, timeout: 600 } }))
   t.equal(await client.ping(), 'PONG', 'which is open still')
 })

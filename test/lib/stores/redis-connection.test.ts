@@ -77,12 +77,14 @@ t.test('another primary under Sentinel', { skip: skipWithoutRedis }, async (t) =
   const sentinels = setup.sentinels.map(addressOf)
   const waitForReplicas = { replicas: 1, timeout: 200 }
   const { store } = await open(t, { sentinel: { nodes: sentinels, name: setup.name }, commandTimeout: 300, waitForReplicas })
-  await store.set('a', A, { durable: true })
+  // A replica that has just come, or has no processor, may be slower than that.
+  const setDurably = (key: string) => until(() => store.set(key, A, { durable: true }).then(() => true, () => false))
+  await setDurably('a')
 
   await setup.failover()
   await timeToRecovery(store)
   t.same(await store.get('a'), A)
-  await store.set('b', A, { durable: true })
+  await setDurably('b')
 
   const hanging = await setup.primary()
   hanging.stop()
@@ -94,13 +96,13 @@ t.test('another primary under Sentinel', { skip: skipWithoutRedis }, async (t) =
   hanging.go()
   await setup.settled()
   await timeToRecovery(store)
-  await store.set('c', A, { durable: true })
+  await setDurably('c')
 })
 
 t.test('a Cluster that changes', { skip: skipWithoutRedis }, async (t) => {
   const setup = await startCluster(t)
   const nodes = setup.nodes.map(addressOf)
-  const { store } = await open(t, { cluster: { nodes: nodes.slice(0, 3) }, commandTimeout: 300, waitForReplicas: { replicas: 1 } })
+  const { store } = await open(t, { cluster: { nodes: nodes.slice(0, 3) }, commandTimeout: 300, waitForReplicas: { replicas: 1, timeout: 250 } })
   await store.set('a', A)
 
   const slot = await setup.slotOf('test:v:a')

@@ -330,7 +330,7 @@ t.test('a full Redis', { skip: skipWithoutRedis }, async (t) => {
 
 t.test('what is durable is with the replicas', { skip: skipWithoutRedis }, async (t) => {
   const [primary, replica] = await Promise.all([startRedis(t, { args: ['--repl-diskless-sync-delay', '0'] }), startRedis(t)])
-  const { store } = await open(t, { url: primary.url, waitForReplicas: { replicas: 1, timeout: 250 } })
+  const { store } = await open(t, { url: primary.url, commandTimeout: 800, waitForReplicas: { replicas: 1, timeout: 300 } })
   const durable = { durable: true }
   await store.set('a', A)
   await t.rejects(store.delete('a', durable), { ...UNAVAILABLE, cause: { message: /0 of 1 replicas/ } })
