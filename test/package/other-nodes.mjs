@@ -18,13 +18,13 @@ const MOCKS = `--import=${import.meta.resolve('@tapjs/mock/import')}`
 /** Files at a time. */
 const JOBS = 2
 
-/** Milliseconds that a file may take. */
-const TIMEOUT = 180_000
+/** Seconds that a file may take. */
+const TIMEOUT = 120
 
 /** Runs one file. Resolves to what is wrong, or to nothing. */
 async function run (node, file) {
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` }
-  const child = spawn(node, [MOCKS, file], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT, killSignal: 'SIGKILL' })
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}`, TAP_TIMEOUT: String(TIMEOUT) }
+  const child = spawn(node, [MOCKS, file], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT * 1000, killSignal: 'SIGKILL' })
   const ended = new Promise((resolve) => { child.once('close', (code) => resolve(code)) })
   const [output, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
   const isGreen = code === 0 && /^\s*ok \d+ /m.test(output) && !/^\s*not ok /m.test(output) && !/ # (?:SKIP|TODO)\b/i.test(output)
