@@ -20,3 +20,8 @@ export function checkWhole (option: string, value: unknown, least: number, most:
 export function checkClock (now: unknown): void {
   if (typeof now !== 'function' || !Number.isFinite(now())) throw new InvalidOptionError('now', 'must be a function that returns milliseconds')
 }
+
+/** Whether `value` holds options: no list, and not `null`. */
+export function isObject<Value> (value: Value): value is Value & object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

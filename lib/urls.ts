@@ -17,7 +17,13 @@ export function isServerUrl (value: unknown): value is string {
 export function isConfidentialUrl (value: unknown): value is string {
   if (typeof value !== 'string' || !isPlainUrl(value)) return false
   const { protocol, hostname } = new URL(value)
-  return protocol === 'https:' || hostname === 'localhost' || hostname === '[::1]' || (isIPv4(hostname) && hostname.startsWith('127.'))
+  return protocol === 'https:' || isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'))
+}
+
+/** Whether what goes to this host, a name or an address, stays on this machine. Of names, `localhost` alone is known to be one. */
+export function isLoopback (host: string): boolean {
+  const address = host.replace(/^::ffff:/, '')
+  return host === 'localhost' || host === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }
 
 /** Whether `value` is an origin as browsers write it in `Origin`; never `null`, and no pattern: it would match nothing. */

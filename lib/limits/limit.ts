@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors.ts'
-import { checkNames } from '../options.ts'
+import { checkNames, isObject } from '../options.ts'
 import { MAX_TTL } from '../stores/token-store.ts'
 
 /** How many in what time. The time begins with the first one, and then anew. */
@@ -43,8 +43,4 @@ function isCount (value: unknown): value is number {
 
 function isWindow (value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MAX_TTL
-}
-
-function isObject (value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

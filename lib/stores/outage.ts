@@ -15,6 +15,7 @@ export async function orOutage<T> (operation: () => Promise<T>): Promise<T> {
   }
 }
 
-function isOurs (error: unknown): boolean {
+/** @internal Whether an error is of this package. */
+export function isOurs (error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('FDT_')
 }

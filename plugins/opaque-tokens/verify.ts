@@ -1,5 +1,5 @@
 import { type FastifyRequest } from 'fastify'
-import { authenticateApiKey } from '../../lib/credentials/index.ts'
+import { type ApiKeySource, authenticateApiKey, type Credential } from '../../lib/credentials/index.ts'
 import { FlowNotAllowedError, InvalidCredentialError, MultipleCredentialsError, WrongTokenError } from '../../lib/errors.ts'
 import { EmptyBodySchema, VARY, verifyPostedReplies, verifyReplies } from '../../lib/schemas/opaque-token.ts'
 import { wrongToken } from '../../lib/tokens/opaque/tokens.ts'
@@ -19,13 +19,14 @@ export const verifyRoutes: TypeBoxPlugin<OpaqueScopeOptions> = async (fastify, {
   await prepareScope(fastify, instance, { limit: undefined, judge: judgeVerifier, vary: VARY, parse: readJson })
   const countFailure = failureLimiter(instance, 'unknown', limits.unknown)
 
+  function authenticator (source: ApiKeySource, key: string): () => Promise<Credential> {
+    return () => authenticateApiKey(source, key, { flow: 'opaque-verification', now: instance.now })
+  }
+
   /** What a missing key refuses costs no look-up; a wrong one is looked up for a good token alone. */
   async function exchange (request: FastifyRequest): Promise<string> {
     const token = readToken(request)
-    const key = verifiers === undefined ? undefined : presentedKey(request)
-    const authenticate = verifiers !== undefined && key !== undefined
-      ? () => authenticateApiKey(verifiers, key, { flow: 'opaque-verification', now: instance.now })
-      : undefined
+    const authenticate = verifiers && authenticator(verifiers, presentedKey(request))
     try {
       const found = await tokens.verify(token, authenticate)
       publishVerified(request, instance, found)

@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net'
 import { InvalidOptionError } from '../../errors.ts'
 
 /** What a URL of Redis says. */
@@ -36,12 +35,6 @@ export function parseRedisUrl (text: unknown): RedisAddress {
     ...(password && { password }),
     db: Number(database)
   }
-}
-
-/** @internal Whether what goes to this host stays on this machine. */
-export function isLoopback (host: string): boolean {
-  const address = host.replace(/^::ffff:/, '')
-  return host === 'localhost' || host === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }
 
 function decode (part: string): string {

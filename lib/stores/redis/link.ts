@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreUnavailableError } from '../../errors.ts'
 import { type RedisClient, type RedisNode } from './client.ts'
 import { createGate, type RedisGate, type Send } from './gate.ts'
@@ -88,7 +89,7 @@ export function createLink ({ client, isOurs, timeout, look, tell, wrap = (send)
         failure = error
         const target = route.nodeAt(String((error as Error).message.split(' ')[2])) // a reply is an Error
         isAsking = word === 'ASK'
-        if (target === undefined) await pause()
+        if (target === undefined) await sleep(PAUSE_MS)
         node = target ?? route.nodeOf(key)
       }
     }
@@ -156,8 +157,4 @@ function afterAsking (send: Send): Send {
     const [, reply] = await Promise.all([send('ASKING', []), send(command, args)])
     return reply
   }
-}
-
-function pause (): Promise<void> {
-  return new Promise((resolve) => { setTimeout(resolve, PAUSE_MS) })
 }

@@ -1,8 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { InvalidOptionError } from '../../errors.ts'
-import { checkNames, checkWhole } from '../../options.ts'
-import { isLoopback, parseRedisUrl, type RedisAddress } from './address.ts'
+import { checkNames, checkWhole, isObject } from '../../options.ts'
+import { isLoopback } from '../../urls.ts'
+import { parseRedisUrl, type RedisAddress } from './address.ts'
 import { type RedisClient } from './client.ts'
 import { demandOf } from './demands.ts'
 import { type RedisClusterOptions, type RedisHost, type RedisSentinelOptions, type RedisStoreOptions, type RedisTlsOptions } from '../redis.ts'
@@ -170,8 +171,4 @@ function hostsOf (source: RedisSource): string[] {
   if (source.kind === 'url') return [source.address.host]
   if (source.kind === 'client') return []
   return (source.kind === 'sentinel' ? source.sentinel : source.cluster).nodes.map(({ host }) => host)
-}
-
-function isObject<Value> (value: Value): value is Value & object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,5 @@
 import { InvalidOptionError, StoreFullError, StoreUnavailableError } from '../../errors.ts'
+import { isOurs } from '../outage.ts'
 
 /** A reply of Redis that is an error starts with a word in capitals; what follows may repeat what was sent. */
 const REPLY_WORD = /^([A-Z][A-Z0-9_]{1,31})(?: |$)/
@@ -59,11 +60,6 @@ export function failureOf (error: unknown): Error {
 /** @internal */
 export function outage (reason: string): Error {
   return new StoreUnavailableError({ cause: new Error(reason) })
-}
-
-/** @internal */
-export function isOurs (error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('FDT_')
 }
 
 /**

@@ -41,9 +41,9 @@ export class RedisStore implements TokenStore {
   async add (key: string, value: Uint8Array, options: WriteOptions = {}): Promise<boolean> {
     const name = this.#nameToWrite(key, value, options)
     const content = Buffer.from(value)
-    const reply = this.#isReplicated(options)
-      ? await this.#write(name, options, (send) => runScript(send, ADD_AND_TOUCH, name, [content, timeOf(options)]))
-      : await this.#run(name, (send) => send('SET', [name, content, 'NX', ...expiry(options)]))
+    const reply = await this.#write(name, options, (send) => this.#isReplicated(options)
+      ? runScript(send, ADD_AND_TOUCH, name, [content, timeOf(options)])
+      : send('SET', [name, content, 'NX', ...expiry(options)]))
     return reply !== null
   }
 
@@ -54,9 +54,9 @@ export class RedisStore implements TokenStore {
 
   async delete (key: string, options: DurableOption = {}): Promise<boolean> {
     const name = this.#name(key)
-    const reply = this.#isReplicated(options)
-      ? await this.#write(name, options, (send) => runScript(send, DELETE_AND_TOUCH, name, []))
-      : await this.#run(name, (send) => send('DEL', [name]))
+    const reply = await this.#write(name, options, (send) => this.#isReplicated(options)
+      ? runScript(send, DELETE_AND_TOUCH, name, [])
+      : send('DEL', [name]))
     return Number(reply) === 1
   }
 

@@ -159,7 +159,7 @@ t.test('in code', async (t) => {
 
   const own = (name: string, value: unknown) => Object.defineProperty({}, name, { value, enumerable: true })
   const refused: Array<[string, unknown]> = [
-    ...[undefined, NaN, Infinity, -Infinity, 1n, new Date(0), [], {}, { b: 1 }, () => 1, Symbol('x'), new String('x'), new Number(1), Buffer.from('x')].map((value): [string, unknown] => [String(value), { a: 1, b: value }]), // eslint-disable-line no-new-wrappers
+    ...[undefined, NaN, Infinity, -Infinity, 1n, new Date(0), [], {}, { b: 1 }, () => 1, Symbol('x'), new String('x'), new Number(1), Buffer.from('x')].map((value): [string, unknown] => [String(value), { a: 1, b: value }]), // eslint-disable-line no-new-wrappers -- the case
     ['a list', ['a']], ['an empty list', []], ['a map', new Map([['a', 1]])], ['a date', new Date(0)], ['null', null], ['text', 'text'], ['a number', 7], ['a function', () => ({ a: 1 })], ['nothing', {}], ['auth alone', { auth: 'evil' }],
     ['half a pair', { a: '\uD800' }], ['half a pair as name', { '\uD800': 1 }], ['__proto__', own('__proto__', 1)], ['toJSON', { a: 1, toJSON: () => ({ a: 2 }) }], ['auth that is nested', { a: 1, auth: {} }]
   ]
