@@ -157,6 +157,43 @@ export const CallbackFailedError = createError('FDT_CALLBACK_FAILED', 'The callb
 /** The token is good, and signed for another URL than the one that is asked for. */
 export const DownloadNotAllowedError = createError('FDT_DOWNLOAD_NOT_ALLOWED', 'The token is for another URL', 403)
 
+// ---- client credentials -------------------------------------------------------------------
+
+/** The client is unknown, disabled or could not show who it is: one answer for all. 401 where it used HTTP Basic, and at introspection and revocation. RFC 6749, section 5.2. */
+export const InvalidClientError = createError('FDT_INVALID_CLIENT', 'Client authentication failed', 400)
+
+/** The token endpoint grants nothing but client credentials. */
+export const UnsupportedGrantTypeError = createError('FDT_UNSUPPORTED_GRANT_TYPE', 'The grant type must be client_credentials', 400)
+
+/** A scope is malformed, unknown, or more than the client may have. */
+export const InvalidScopeError = createError('FDT_INVALID_SCOPE', 'The scope is malformed, unknown, or not allowed for this client', 400)
+
+/** A resource is malformed, unknown, or none that the client may have tokens for. RFC 8707, section 2. */
+export const InvalidTargetError = createError('FDT_INVALID_TARGET', 'The resource is malformed, unknown, or not allowed for this client', 400)
+
+/** The body is not a form in strict UTF-8, or repeats a parameter. */
+export const InvalidFormError = createError('FDT_INVALID_FORM', 'The body is not an acceptable form: %s', 400)
+
+/** The DPoP proof is missing, malformed, not for this request, used before, or of another key: one answer for all. 401 at a guard. RFC 9449, sections 5 and 7. */
+export const InvalidDpopProofError = createError('FDT_INVALID_DPOP_PROOF', 'The DPoP proof is missing or not valid', 400)
+
+/** The DPoP proof has to hold the nonce that comes with this answer. 401 at a guard. RFC 9449, section 8. */
+export const DpopNonceRequiredError = createError('FDT_DPOP_NONCE_REQUIRED', 'The DPoP proof must hold the nonce of this answer', 400)
+
+/** The token is good, and does not cover what the route asks for. RFC 6750, section 3.1. */
+export const InsufficientScopeError = createError('FDT_INSUFFICIENT_SCOPE', 'The token does not have the scope that this needs', 403)
+
+/** The keys of a remote issuer cannot be had, so nothing is known of the token. Never an answer about it: try again later. */
+export const IssuerUnavailableError = createError('FDT_ISSUER_UNAVAILABLE', 'The keys of the issuer are out of reach', 503)
+
+// ---- callers of a token endpoint ----------------------------------------------------------
+
+/** The token endpoint refused. What it said is in `error`, and the status in `status`, where they are known; never the credentials. */
+export const TokenRefusedError = createError('FDT_TOKEN_REFUSED', 'The token endpoint refused: %s', 502)
+
+/** The token endpoint cannot be reached, fails, or answers with something that is no token. Tried again as often as was asked for. */
+export const TokenEndpointFailedError = createError('FDT_TOKEN_ENDPOINT_FAILED', 'The token endpoint failed: %s', 502)
+
 // ---- guards -------------------------------------------------------------------------------
 
 /** The request carries no session token. The message is what the vendor's SDK looks for. */

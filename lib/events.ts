@@ -11,7 +11,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { InvalidOptionError } from './errors.ts'
 
 /** The flows of the package. */
-export type FlowName = 'session-issuance' | 'session-broker' | 'config-signing' | 'opaque-tokens'
+export type FlowName = 'session-issuance' | 'session-broker' | 'config-signing' | 'opaque-tokens' | 'client-credentials'
 
 /** What every event of a flow says. In all events, a member that is not known is absent. */
 export interface EventBase {
@@ -45,8 +45,10 @@ export interface RequestOrigin {
 
 /** A token was issued, by a route or in code; told before it is handed out. One for a Document Engine or of a remote service has no `id`. */
 export interface IssuedEvent extends EventBase, TokenHolder {
-  /** What it opens, and how far. Empty for an editor's token: who knows the key of a document opens it, so events do not tell. Empty for an opaque one: its parameters are confidential. */
+  /** What it opens, and how far. Empty for an editor's token: who knows the key of a document opens it, so events do not tell. Empty for an opaque one: its parameters are confidential. Empty for an access token. */
   readonly documents: ReadonlyArray<{ readonly id: string, readonly permissions: readonly string[] }>
+  /** What an access token is good for. */
+  readonly scopes?: readonly string[] | undefined
   /** When it ends, in seconds since the Unix epoch. Absent where it has no end. */
   readonly expiresAt?: number | undefined
   /** What an editor's token is for: `config`, the name of a method, or that of a service. */
@@ -55,7 +57,7 @@ export interface IssuedEvent extends EventBase, TokenHolder {
 
 /** A guard let a request pass, or `/verify` took an opaque token; two guards on a route tell it twice. What is then answered is not known here. `verify` in code tells nothing. */
 export interface VerifiedEvent extends EventBase, RequestOrigin, TokenHolder {
-  /** What the guard asked for. Empty for an opaque token. */
+  /** What the guard asked for: permissions, or scopes of an access token. Empty for an opaque token. */
   readonly permissions: readonly string[]
   /** The document that the request is about. Absent where the guard takes any. */
   readonly document?: string | undefined
@@ -108,7 +110,7 @@ export interface LockedEvent extends EventBase, RequestOrigin {
  * some seconds before it signs. Belongs to no flow, since both may serve several.
  */
 export interface RotatedEvent {
-  readonly what: 'api-key' | 'signing-key'
+  readonly what: 'api-key' | 'client' | 'signing-key'
   /** The id of the credential, or the `kid`. */
   readonly id: string
   /** Whose credential it is. */

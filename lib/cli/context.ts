@@ -9,10 +9,15 @@ export interface CliProcess {
   stdin?: (AsyncIterable<Uint8Array | string> & { isTTY?: boolean }) | undefined
 }
 
+/** Where a server keeps what it knows: a folder, or a Redis. */
+export type StorePlace =
+  | { readonly path: string }
+  | { readonly url: string, readonly prefix: string, readonly onWarning: (message: string) => void }
+
 /** What a test may put in place of the real thing. */
 export interface CliParts {
-  /** Opens the store in the folder `path`, and makes it when it is not there. Default is the LMDB driver. */
-  openStore: (options: { path: string }) => Promise<TokenStore>
+  /** Opens the store, and makes the folder when it is not there. Default is the driver for LMDB or the one for Redis. */
+  openStore: (place: StorePlace) => Promise<TokenStore>
   /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
   now: () => number
 }

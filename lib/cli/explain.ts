@@ -1,10 +1,10 @@
 import { createSecretKey } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { InvalidOptionError } from '../errors.ts'
 import { EXPLAIN_KINDS, type ExplainKind } from '../schemas/editor/explain.ts'
 import { type Explanation, type ExplainProblem, explainToken } from '../tokens/editor/explain.ts'
 import { type CliContext } from './context.ts'
+import { readAll, readFile, readSecret, type Secret, withoutLineEnd } from './input.ts'
 import { json, printable } from './output.ts'
 
 const HELP = `Usage: fastify-doc-tokens explain [options] [file]
@@ -38,16 +38,11 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h', default: false }
 } as const
 
-const MAX_BYTES = 1024 * 1024
+/** What may have been meant by a file that cannot be read. */
+const TOKEN_HINT = 'it is the name of a file, and the token itself goes to standard input'
 
 /** Seconds. The document server's own. */
 const CLOCK_TOLERANCE = 60
-
-/** Where a secret comes from, and its text. */
-interface Secret {
-  readonly variable: string
-  readonly text: string
-}
 
 /**
  * `fastify-doc-tokens explain …`. Resolves to the exit code; rejects with {@link InvalidOptionError} alone, so that no
@@ -65,6 +60,7 @@ export async function explain (args: string[], context: CliContext): Promise<num
   if (more.length > 0) throw new InvalidOptionError('file', 'must be given once')
 
   const kind = readKind(values.kind)
+  // Without a check of their strength: they are the secrets that there are. Servers are often tried out with weak ones.
   const inbox = await readSecret('EDITOR_SECRET', context)
   if (inbox === undefined) throw new InvalidOptionError('EDITOR_SECRET', 'must be set, or EDITOR_SECRET_FILE')
   const outbox = await readSecret('EDITOR_OUTBOX_SECRET', context) ?? inbox
@@ -102,19 +98,6 @@ function readKind (text: string): ExplainKind {
   return kind
 }
 
-/** Without a check of its strength: it is the secret that there is. Servers are often tried out with a weak one. */
-async function readSecret (name: string, { env }: CliContext): Promise<Secret | undefined> {
-  const [value = '', file = ''] = [env[name], env[`${name}_FILE`]]
-  if (value !== '' && file !== '') throw new InvalidOptionError(name, `and ${name}_FILE cannot both be set`)
-  if (value !== '') return { variable: name, text: value }
-  if (file === '') return undefined
-
-  const variable = `${name}_FILE`
-  const text = withoutLineEnd(await readFile(variable, file))
-  if (text === '') throw new InvalidOptionError(variable, 'names a file that is empty')
-  return { variable, text }
-}
-
 function toKey ({ text }: Secret): ReturnType<typeof createSecretKey> {
   return createSecretKey(text, 'utf8')
 }
@@ -138,35 +121,7 @@ function readConfig (text: string): object {
 }
 
 async function readToken (file: string | undefined, { stdin, stderr }: CliContext): Promise<string> {
-  if (file !== undefined && file !== '-') return withoutLineEnd(await readFile('file', file))
+  if (file !== undefined && file !== '-') return withoutLineEnd(await readFile('file', file, TOKEN_HINT))
   if (stdin?.isTTY === true) stderr.write('Paste the token, and end with Enter and Ctrl-D:\n')
-  return withoutLineEnd(await readAll('file', () => stdin ?? []))
-}
-
-/** The path is not repeated: it may be a token, given in its place. */
-async function readFile (option: string, path: string): Promise<string> {
-  return await readAll(option, () => createReadStream(path))
-}
-
-async function readAll (option: string, open: () => AsyncIterable<Uint8Array | string> | Iterable<string>): Promise<string> {
-  const parts: Buffer[] = []
-  let length = 0
-  try {
-    for await (const part of open()) {
-      const bytes = Buffer.from(part)
-      parts.push(bytes)
-      length += bytes.length
-      if (length > MAX_BYTES) break
-    }
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    throw new InvalidOptionError(option, `cannot be read${code}: it is the name of a file, and the token itself goes to standard input`)
-  }
-  if (length > MAX_BYTES) throw new InvalidOptionError(option, 'must have at most 1 MiB')
-  return Buffer.concat(parts).toString()
-}
-
-/** One, as editors and echo write it. */
-function withoutLineEnd (text: string): string {
-  return text.replace(/\r?\n$/, '')
+  return withoutLineEnd(await readAll('file', () => stdin ?? [], TOKEN_HINT))
 }

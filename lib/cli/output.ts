@@ -1,9 +1,16 @@
+import { type CliProcess } from './context.ts'
+
 /**
  * `text` with everything that a terminal might obey, or that hides itself, as JSON escapes: control and
  * format characters, line separators, lone surrogates. In a JSON text the escapes mean what they replace.
  */
 export function printable (text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escape)
+}
+
+/** One line for what is unwise, or wrong elsewhere. */
+export function warn ({ stderr }: Pick<CliProcess, 'stderr'>, message: string): void {
+  stderr.write(`fastify-doc-tokens: warning: ${printable(message)}\n`)
 }
 
 /** One line of JSON, safe for a terminal. */

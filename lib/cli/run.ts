@@ -1,33 +1,45 @@
 import { createRequire } from 'node:module'
 import { InvalidOptionError } from '../errors.ts'
 import { apiKeys } from './api-keys.ts'
+import { clients } from './clients.ts'
 import { type CliContext, type CliParts, type CliProcess } from './context.ts'
 import { explain } from './explain.ts'
+import { keys } from './keys.ts'
 import { printable } from './output.ts'
-import { openLmdb } from './store-folder.ts'
+import { openDriver } from './store-folder.ts'
 
-const HELP = `fastify-doc-tokens looks after the API keys of a server that uses the package of this name, and
-explains what a document server makes of an editor's token.
+const HELP = `fastify-doc-tokens looks after the API keys, OAuth clients and signing keys of a server that uses the
+package of this name, and explains what a document server makes of an editor's token.
 
 Usage: fastify-doc-tokens <command> [options]
 
 Commands:
-  api-keys create     make an API key and show its secret, once
-  api-keys list       show all API keys, never their secrets
-  api-keys rotate     give a key a new secret; the old one works for a while
-  api-keys disable    refuse a key until further notice
-  api-keys enable     accept it again
-  api-keys revoke     delete a key for good
-  explain             tell whether an editor's token is accepted, and why not
+  api-keys create         make an API key and show its secret, once
+  api-keys list           show all API keys, never their secrets
+  api-keys rotate         give a key a new secret; the old one works for a while
+  api-keys disable        refuse a key until further notice
+  api-keys enable         accept it again
+  api-keys revoke         delete a key for good
+  clients create          make an OAuth client and show its secret, once
+  clients list            show all clients, never their secrets
+  clients rotate-secret   give a client a new secret; the old one works for a while
+  clients disable         refuse a client until further notice
+  clients enable          accept it again
+  clients remove          delete a client for good
+  keys generate           make the first key that a server signs tokens with
+  keys list               show which keys sign and verify, never their private halves
+  keys rotate             make the next key; tokens of the old one stay good
+  keys remove             refuse all tokens of a key from now on
+  explain                 tell whether an editor's token is accepted, and why not
 
 Options:
-  -h, --help          show this text, or with a command the help of that command
-      --version       show the version
+  -h, --help              show this text, or with a command the help of that command
+      --version           show the version
 
 Start here: fastify-doc-tokens api-keys create --label "my first key"
 `
 
-const COMMANDS = new Map([['api-keys', apiKeys], ['explain', explain]])
+const COMMANDS = new Map([['api-keys', apiKeys], ['clients', clients], ['keys', keys], ['explain', explain]])
 
 /**
  * Runs one command line.
@@ -37,7 +49,7 @@ const COMMANDS = new Map([['api-keys', apiKeys], ['explain', explain]])
  * @returns The exit code: 0 when it is done, 1 when it failed (one line on `stderr` says why), 2 when the
  * command line is wrong. Of `explain`, 1 says that the token is refused. Never rejects.
  */
-export async function run (args: readonly string[], host: CliProcess, { openStore = openLmdb, now = Date.now }: Partial<CliParts> = {}): Promise<number> {
+export async function run (args: readonly string[], host: CliProcess, { openStore = openDriver, now = Date.now }: Partial<CliParts> = {}): Promise<number> {
   const { env, stdout, stderr } = host
   const [name, ...rest] = args
   const command = COMMANDS.get(name ?? '')

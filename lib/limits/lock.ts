@@ -1,5 +1,5 @@
 import { digest } from '../digest.ts'
-import { InvalidCredentialError, LockedError, RateLimitedError } from '../errors.ts'
+import { InvalidClientError, InvalidCredentialError, LockedError, RateLimitedError } from '../errors.ts'
 import { orOutage } from '../stores/outage.ts'
 import { decodeRecord, encodeRecord } from '../stores/record.ts'
 import { addressBuckets } from './address.ts'
@@ -19,7 +19,7 @@ export interface Attempt {
 /** Ends guessing, and never locks out who does not guess: failures count per id *and* address. */
 export interface Lock {
   /**
-   * Runs `authenticate`, and counts when it rejects with `FDT_INVALID_CREDENTIAL`.
+   * Runs `authenticate`, and counts when it rejects with `FDT_INVALID_CREDENTIAL` or `FDT_INVALID_CLIENT`.
    *
    * After `max` failures of one id from one address (or /64), everything with this id from there is refused until
    * `timeWindow` has passed since the first of them. The same id from elsewhere, and other ids from there, are not
@@ -64,7 +64,7 @@ export function createLock ({ store, prefix, now }: CountersOptions, limit: Limi
 
   async function attemptUnknown<Result> (address: string | undefined, authenticate: () => Promise<Result>): Promise<Result> {
     return await authenticate().catch(async (error) => {
-      if (error instanceof InvalidCredentialError) await countFailureFrom(address)
+      if (isFailure(error)) await countFailureFrom(address)
       throw error
     })
   }
@@ -75,11 +75,15 @@ export function createLock ({ store, prefix, now }: CountersOptions, limit: Limi
       const key = JSON.stringify([id, addressBuckets(address)[0]?.key])
       await refuseLocked(key)
       return await authenticate().catch(async (error) => {
-        if (error instanceof InvalidCredentialError) await countFailureOf(key, (until) => onLocked?.(id, until))
+        if (isFailure(error)) await countFailureOf(key, (until) => onLocked?.(id, until))
         throw error
       })
     }
   }
+}
+
+function isFailure (error: unknown): boolean {
+  return error instanceof InvalidCredentialError || error instanceof InvalidClientError
 }
 
 function later<Refusal extends Error> (error: Refusal, milliseconds: number): Refusal & { retryAfter: number } {

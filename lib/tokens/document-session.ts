@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import {
   InvalidTokenError, SessionNotFoundError, SessionTooLargeError, TokenExpiredError, TokenRevokedError, InvalidRequestError
 } from '../errors.ts'
-import { type KeyRing, type RingKey } from '../keys/key-ring.ts'
+import { type KeyRing } from '../keys/key-ring.ts'
 import { publish } from '../publish.ts'
 import { MAX_SESSION_TOKEN_LENGTH } from '../schemas/scalars.ts'
 import { type TokenStore } from '../stores/token-store.ts'
@@ -15,11 +15,10 @@ import {
   checkCredential, checkDocuments, checkExpiry, checkNotBefore, checkOrigins, checkServerUrl, checkSubject, CODE_NAMES, type MemberNames, type SessionDocument, type SessionInput
 } from './document-session-input.ts'
 import { type DefaultPermission, type DocumentSessionsOptions, resolveSessionsOptions } from './document-session-options.ts'
-import { parseHeader } from './jws.ts'
+import { createJwtVerifier } from './jwt-verifier.ts'
 import { type KeyEngineFactory, keyEngines } from './key-engine.ts'
 import { createRevocations, type RevocationTarget } from './revocations.ts'
 import { isUuidv7, uuidv7, uuidv7Time } from './uuid.ts'
-import { createVerifiedCache } from './verified-cache.ts'
 
 /** A session token, verified. Frozen all the way down. */
 export interface DocumentSession<Permission extends string = DefaultPermission> {
@@ -111,7 +110,6 @@ const TYP = 'document-session+jwt'
 const FLOW = 'session-issuance'
 
 interface Verified<Permission extends string> {
-  readonly key: RingKey
   readonly session: DocumentSession<Permission>
   readonly revocationKeys: readonly string[]
 }
@@ -135,7 +133,18 @@ export async function createDocumentSessionsCore<Permission extends string = Def
   const plainEngineOf = keyEngines(createEngine, 'JWT')
   const claimsCheck = TypeCompiler.Compile(SessionClaimsSchema)
   const revocations = createRevocations({ store: settings.store, prefix: `session/${name}`, maxLifetime: maxLifetime * 1000, now })
-  const cache = createVerifiedCache<Verified<Permission>>(settings.cacheBytes)
+  const authenticate = createJwtVerifier<Verified<Permission>>({
+    keys,
+    engineOf,
+    isTyp: (typ) => typ === TYP,
+    maxLength: MAX_SESSION_TOKEN_LENGTH,
+    cacheBytes: settings.cacheBytes,
+    read: (claims) => {
+      if (!claimsCheck.Check(claims) || claims.iss !== issuer || claims.aud !== audience || !isUuidv7(claims.jti)) throw new InvalidTokenError()
+      const session = toSession<Permission>(claims)
+      return { session, revocationKeys: revocations.keys(session) }
+    }
+  })
 
   // So that the first request is as quick as the next.
   await Promise.all(keys.list().map(engineOf))
@@ -186,44 +195,6 @@ export async function createDocumentSessionsCore<Permission extends string = Def
     const { document, permissions, userId: subject } = input
     publish('issued', () => ({ flow: FLOW, name, time, subject, documents: [{ id: document, permissions }], expiresAt }))
     return { token, expiresAt }
-  }
-
-  /** The key that the header names, as an index into the ring and nothing else. */
-  async function keyOf (token: string): Promise<RingKey> {
-    const { alg, kid, typ } = parseHeader(token).header
-    if (typ !== TYP || kid === undefined) throw new InvalidTokenError()
-    let key = keys.get(kid)
-    if (key === undefined) {
-      await keys.refresh()
-      key = keys.get(kid)
-    }
-    if (key === undefined || key.algorithm !== alg) throw new InvalidTokenError()
-    return key
-  }
-
-  /** Everything that cannot change while the key stays in the ring. */
-  async function authenticate (token: string): Promise<Verified<Permission>> {
-    if (typeof token !== 'string' || token.length > MAX_SESSION_TOKEN_LENGTH) throw new InvalidTokenError()
-
-    const known = cache.get(token)
-    if (known !== undefined && keys.get(known.key.kid) === known.key) return known
-
-    const key = await keyOf(token)
-    const claims = await verifySignature(key, token)
-    if (!claimsCheck.Check(claims) || claims.iss !== issuer || claims.aud !== audience || !isUuidv7(claims.jti)) throw new InvalidTokenError()
-    const session = toSession<Permission>(claims)
-    const verified = { key, session, revocationKeys: revocations.keys(session) }
-    cache.set(token, verified)
-    return verified
-  }
-
-  async function verifySignature (key: RingKey, token: string): Promise<unknown> {
-    const engine = await engineOf(key)
-    try {
-      return engine.verify(token)
-    } catch (error) {
-      throw new InvalidTokenError({ cause: error })
-    }
   }
 
   async function verify (token: string): Promise<DocumentSession<Permission>> {

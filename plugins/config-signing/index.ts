@@ -10,7 +10,7 @@ import { InvalidOptionError } from '../../lib/errors.ts'
 import { type EditorCallbackEvent } from '../../lib/tokens/editor/callback.ts'
 import { type EditorSettings, type EditorSignaturesOptions, resolveEditorOptions } from '../../lib/tokens/editor/options.ts'
 import { createEditorSignaturesCore, type EditorSignaturesCore } from '../../lib/tokens/editor/signatures.ts'
-import { claimSecrets } from '../shared/key-uses.ts'
+import { claimKeys } from '../shared/key-uses.ts'
 import { claimScope, refuseUnknownOptions } from '../shared/registration.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { type CallbackHandler, type CallbackOptions, createCallbackHandler } from './callback.ts'
@@ -107,7 +107,7 @@ const plugin: TypeBoxPlugin<ConfigSigningOptions> = async (fastify, options) => 
   if (settings === undefined) throw new InvalidOptionError('signatures', 'must be what createEditorSignatures() returned')
   const routesOptions = resolveEditorRoutes(options, settings)
   claimScope(fastify, 'editorSignatures', settings.name, signatures)
-  for (const side of ['inbox', 'outbox'] as const) claimSecrets(fastify, 'config-signing', side, settings.secrets.known(side))
+  for (const side of ['inbox', 'outbox'] as const) claimKeys(fastify, 'config-signing', side, settings.secrets.known(side))
 
   fastify.decorate('editorSignatures', signatures)
   fastify.decorateRequest('editorCallback', null)

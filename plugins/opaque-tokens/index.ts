@@ -12,7 +12,7 @@ import { OPAQUE_OPTION_NAMES, type OpaqueSettings, type OpaqueTokensOptions, res
 import { type AnyParameters } from '../../lib/tokens/opaque/parameters.ts'
 import { type OpaqueToken } from '../../lib/tokens/opaque/token.ts'
 import { createOpaqueTokensCore, type OpaqueTokensCore } from '../../lib/tokens/opaque/tokens.ts'
-import { claimSecrets } from '../shared/key-uses.ts'
+import { claimKeys } from '../shared/key-uses.ts'
 import { claimScope } from '../shared/registration.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { createGuard, type OpaqueGuardOptions, type OpaqueTokenGuard } from './guard.ts'
@@ -104,7 +104,7 @@ const plugin: TypeBoxPlugin<OpaqueTokensPluginOptions<object>> = async (fastify,
   if (settings === undefined) throw new InvalidOptionError('tokens', 'must be what createOpaqueTokens() returned')
   const { name, peppers, maxBytes, schema } = settings
   claimScope(fastify, 'opaqueTokens', name, tokens)
-  claimSecrets(fastify, 'opaque-tokens', 'pepper', peppers.map(({ secret }) => secret))
+  claimKeys(fastify, 'opaque-tokens', 'pepper', peppers.map(({ secret }) => secret))
 
   // The host may have narrowed the type of the decorator: see FastifyOpaqueTokens.
   fastify.decorate('opaqueTokens', tokens as unknown as OpaqueTokens<HostParameters>)

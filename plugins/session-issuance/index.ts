@@ -10,7 +10,7 @@ import {
 } from '../../lib/tokens/document-session.ts'
 import { type DefaultPermission, type DocumentSessionsOptions } from '../../lib/tokens/document-session-options.ts'
 import { createJwtEngine } from '../shared/jwt-engine.ts'
-import { claimSecrets } from '../shared/key-uses.ts'
+import { claimKeys } from '../shared/key-uses.ts'
 import { claimScope } from '../shared/registration.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
 import { createGuard, type DocumentSessionGuard, type GuardArguments } from './guard.ts'
@@ -86,7 +86,8 @@ const plugin: TypeBoxPlugin<SessionIssuanceOptions<string>> = async (fastify, op
   const routesOptions = resolveRoutesOptions(options)
   const sessions = options.sessions ?? await createDocumentSessions(options)
   claimScope(fastify, 'documentSessions', sessions.settings.name, sessions)
-  claimSecrets(fastify, 'session-issuance', 'keys', sessions.settings.keys.list().filter(({ algorithm }) => algorithm === 'HS256').map(({ verifyKey }) => verifyKey))
+  claimKeys(fastify, 'session-issuance', 'keys', sessions.settings.keys.list().map(({ verifyKey }) => verifyKey))
+  claimKeys(fastify, 'session-issuance/document-engine', 'documentEngineKeys', (options.documentEngineKeys?.list() ?? []).map(({ verifyKey }) => verifyKey))
 
   // The host may have narrowed the type of the decorator: see FastifyDocumentSessions.
   fastify.decorate('documentSessions', sessions as unknown as DocumentSessions<HostPermission>)

@@ -4,15 +4,25 @@ import { type FastifyRequest } from 'fastify'
 export type Presented = { state: 'absent' } | { state: 'malformed' } | { state: 'several' } | { state: 'present', text: string }
 
 /** RFC 6750, section 2.1: `b64token`, after one space or more; the scheme in any case. */
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
+const TOKEN = /^ +([A-Za-z0-9._~+/-]+=*)$/
+
+/** The same, with the scheme that it came with, as `schemes` writes it. */
+export type PresentedToken<Scheme extends string> = Exclude<Presented, { state: 'present' }> | { state: 'present', scheme: Scheme, text: string }
 
 /** `Authorization: Bearer …`. Another scheme is somebody else's and counts as absent. */
 export function readBearer (request: FastifyRequest): Presented {
+  return readAuthorization(request, ['Bearer'])
+}
+
+/** The token in `Authorization`, behind one of `schemes`. Another scheme is somebody else's and counts as absent. */
+export function readAuthorization<Scheme extends string> (request: FastifyRequest, schemes: readonly Scheme[]): PresentedToken<Scheme> {
   const header = request.headers.authorization
-  if (header === undefined || !/^Bearer(?: |$)/i.test(header)) return { state: 'absent' }
+  const name = header?.replace(/ .*$/s, '').toLowerCase()
+  const scheme = schemes.find((candidate) => candidate.toLowerCase() === name)
+  if (header === undefined || scheme === undefined) return { state: 'absent' }
   if (isRepeated(request, 'authorization')) return { state: 'several' }
-  const text = BEARER.exec(header)?.[1]
-  return text === undefined ? { state: 'malformed' } : { state: 'present', text }
+  const text = TOKEN.exec(header.slice(scheme.length))?.[1]
+  return text === undefined ? { state: 'malformed' } : { state: 'present', scheme, text }
 }
 
 /** The value of a header that holds a credential and nothing else. */

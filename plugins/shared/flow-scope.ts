@@ -29,9 +29,13 @@ export interface ScopeOptions {
   /** The body of a refusal, where a contract wants another one than Fastify's. */
   bodyOf?: (error: CodedError) => object
   /** What a refusal is for others: default is the error itself, about no token. */
-  judge?: (error: CodedError) => Judgement
+  judge?: (error: CodedError, request: FastifyRequest) => Judgement
+  /** The one type of body that is read. Default is `application/json`. */
+  contentType?: string
   /** Reads a body. Default is {@link parseJson}. */
-  parse?: (body: Buffer) => unknown
+  parse?: (body: Buffer, request: FastifyRequest) => unknown
+  /** What is good for longer than its answer: `Cache-Control` of answers below 400. Default is `no-store`, as of all others. */
+  cacheControl?: string
   /** Request headers that every answer depends on, for `Vary`. Default is none. */
   vary?: string
 }
@@ -50,10 +54,10 @@ export interface Judgement {
  * Makes a scope that owes nothing to its host: own parser, validator, serializer, error handler, limiter.
  * Must be awaited before the first route, else the limiter does not see it.
  */
-export async function prepareScope (scope: FastifyInstance, instance: CountingInstance, { limit, bodyOf, judge = toJudgement, parse = parseJson, vary }: ScopeOptions): Promise<void> {
+export async function prepareScope (scope: FastifyInstance, instance: CountingInstance, { limit, bodyOf, judge = toJudgement, contentType = 'application/json', parse = parseJson, cacheControl = 'no-store', vary }: ScopeOptions): Promise<void> {
   scope.removeAllContentTypeParsers()
   // Async: up to Fastify 5.12.7, what a parser throws with a callback in its hands ends the process.
-  scope.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, async (_request: FastifyRequest, body: Buffer) => parse(body))
+  scope.addContentTypeParser<Buffer>(contentType, { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => parse(body, request))
   scope.setValidatorCompiler(typeBoxValidator)
   scope.setSerializerCompiler(() => serialize)
   scope.setReplySerializer(serialize)
@@ -62,7 +66,7 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
     // What is no error would be taken for the answer there.
     if (!isCodedError(error)) throw error instanceof Error ? error : new TypeError('a hook threw what is no error', { cause: error })
     const { id: credential, owner } = findCaller(request) ?? {}
-    const { answer, holder, details } = judge(error)
+    const { answer, holder, details } = judge(error, request)
     reportRefusal(request, error, instance, { credential, owner, ...holder }, details)
     return sendRefusal(answer, reply, bodyOf)
   })
@@ -72,7 +76,7 @@ export async function prepareScope (scope: FastifyInstance, instance: CountingIn
   })
   // Behind the host's hooks, so that none of them has the last word.
   scope.addHook('onSend', (_request, reply, _payload, done) => {
-    reply.header('cache-control', 'no-store')
+    reply.header('cache-control', reply.statusCode < 400 ? cacheControl : 'no-store')
     // Others, such as the host's CORS, have theirs.
     if (vary !== undefined) reply.header('vary', [reply.getHeader('vary'), vary].flat().filter(Boolean).join(', '))
     done()

@@ -24,18 +24,20 @@ interface GuardPlan<Request> {
   holderOf (error: CodedError, request: Request): TokenHolder
   /** What the host needs to find its own mistake. Safe to log. */
   detailsOf?: (error: CodedError) => object | undefined
+  /** The body of a refusal, where a contract wants another one than Fastify's. */
+  bodyOf?: (error: CodedError) => object
   onRefused: OnRefused<Request> | undefined
 }
 
 /** The one way in which guards answer, whatever they look at. */
-export function createGuardHook<Request extends FastifyRequest> ({ instance, admit, refusalOf, holderOf, detailsOf, onRefused }: GuardPlan<Request>): GuardHook<Request> {
+export function createGuardHook<Request extends FastifyRequest> ({ instance, admit, refusalOf, holderOf, detailsOf, bodyOf, onRefused }: GuardPlan<Request>): GuardHook<Request> {
   async function answer (error: CodedError, request: Request, reply: FastifyReply): Promise<void> {
     reportRefusal(request, error, instance, holderOf(error, request), detailsOf?.(error))
     const answered = onRefused?.(error, request, reply)
     // Not to be awaited: it is a promise of the whole answer, and says nothing of whether there is one.
     if (answered === reply) return
     await answered
-    if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply)
+    if (!reply.sent && !reply.raw.destroyed) sendRefusal(error, reply, bodyOf)
   }
 
   return (request, reply, done) => {

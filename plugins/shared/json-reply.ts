@@ -9,3 +9,8 @@ export function sendJson (reply: FastifyReply, body: object): FastifyReply {
 export function sendJsonText (reply: FastifyReply, text: string): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(text)
 }
+
+/** Answers with no body, whatever the status: Fastify would write `null` where a schema stands. */
+export function sendNothing (reply: FastifyReply): FastifyReply {
+  return reply.send()
+}

@@ -3,26 +3,30 @@ import { type FastifyInstance } from 'fastify'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { type FlowName } from '../../lib/events.ts'
 
-/** Per app (known by its server, which all scopes share): the flow that uses a secret, by a digest that means nothing elsewhere. */
-const users = new WeakMap<object, Map<string, FlowName>>()
+/** What a key is used for: a flow, or a kind of its tokens that no other may share keys with. */
+export type KeyUse = FlowName | 'client-credentials/identityserver' | 'session-issuance/document-engine'
+
+/** Per app (known by its server, which all scopes share): what a key is used for, by a digest that means nothing elsewhere. */
+const users = new WeakMap<object, Map<string, KeyUse>>()
 
 const salt = randomBytes(32)
 
 /**
- * Refuses a secret that another flow of the app uses: what one of them signs would verify at the other.
+ * Refuses a key that another flow of the app uses: what one of them signs would verify at the other.
  *
- * Does not see secrets that come later, such as those of tenants or of a ring that follows a file.
+ * Does not see keys that come later, such as secrets of tenants, or those of a ring that follows a file.
  *
- * @param option Where the secrets come from.
+ * @param option Where the keys come from.
+ * @param keys Secrets, or public halves.
  *
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500).
  */
-export function claimSecrets (fastify: FastifyInstance, flow: FlowName, option: string, secrets: readonly KeyObject[]): void {
-  const known = users.get(fastify.server) ?? new Map<string, FlowName>()
+export function claimKeys (fastify: FastifyInstance, use: KeyUse, option: string, keys: readonly KeyObject[]): void {
+  const known = users.get(fastify.server) ?? new Map<string, KeyUse>()
   users.set(fastify.server, known)
-  for (const secret of secrets) {
-    const id = createHmac('sha256', salt).update(secret.export()).digest('base64')
-    if ((known.get(id) ?? flow) !== flow) throw new InvalidOptionError(option, 'must not share a secret with another flow: one key, one use')
-    known.set(id, flow)
+  for (const key of keys) {
+    const id = createHmac('sha256', salt).update(key.type === 'secret' ? key.export() : key.export({ type: 'spki', format: 'der' })).digest('base64')
+    if ((known.get(id) ?? use) !== use) throw new InvalidOptionError(option, 'must not share a key with another flow: one key, one use')
+    known.set(id, use)
   }
 }

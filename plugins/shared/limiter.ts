@@ -41,10 +41,14 @@ export async function limitByAddress (scope: FastifyInstance, instance: Counting
   await registerLimiter(scope, instance, { hook: 'onRequest', limitOf: () => limit, bucketsOf: ({ ip }) => addressBuckets(ip) })
 }
 
-/** Counts by API key, behind the hook of the scope that authenticates it and before any body is read. */
-export async function limitByCaller (scope: FastifyInstance, instance: CountingInstance, limit: Limit | undefined): Promise<void> {
+/**
+ * Counts by credential, behind the hook of the scope that authenticates it.
+ *
+ * @param hook Default is before any body is read. `preHandler` where the credential is in there.
+ */
+export async function limitByCaller (scope: FastifyInstance, instance: CountingInstance, limit: Limit | undefined, hook: 'preParsing' | 'preHandler' = 'preParsing'): Promise<void> {
   await registerLimiter(scope, instance, {
-    hook: 'preParsing',
+    hook,
     limitOf: (request) => findCaller(request)?.rateLimit ?? limit,
     bucketsOf: (request) => [{ policy: 'credential', key: String(findCaller(request)?.id), factor: 1 }]
   })

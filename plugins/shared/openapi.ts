@@ -3,23 +3,30 @@ type SecuritySchemes = Readonly<Record<string, object>>
 
 /**
  * How the routes and guards of this package are called, for OpenAPI: as `components.securitySchemes` of the options of
- * @fastify/swagger. A route of the host's behind a guard names `docTokensSession`.
+ * @fastify/swagger. A route of the host's behind a guard names `docTokensSession`, `docTokensOpaque` or `docTokensAccess`.
  */
 export const securitySchemes = {
   docTokensBearer: { type: 'http', scheme: 'bearer', description: 'An API key' },
   docTokensApiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An API key' },
   docTokensSession: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'A document session' },
-  docTokensOpaque: { type: 'apiKey', in: 'header', name: 'x-api-token', description: 'An opaque token' }
+  docTokensOpaque: { type: 'apiKey', in: 'header', name: 'x-api-token', description: 'An opaque token' },
+  docTokensClient: { type: 'http', scheme: 'basic', description: 'Id and secret of a client, each form-encoded' },
+  docTokensAccess: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token' }
 } as const
 
 /** For routes that take an API key in either header. */
 export const API_KEY_SECURITY = [{ docTokensBearer: [] }, { docTokensApiKey: [] }] as const
 
+/** For routes that take a client's credentials in the header or in the form. */
+export const CLIENT_SECURITY = [{ docTokensClient: [] }, {}] as const
+
 /** OpenAPI 2 knows no bearer token: for it, that is an API key in a header. */
 const swaggerSchemes: SecuritySchemes = {
   ...securitySchemes,
   docTokensBearer: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'Bearer, a space, and an API key' },
-  docTokensSession: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'Bearer, a space, and a document session' }
+  docTokensSession: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'Bearer, a space, and a document session' },
+  docTokensClient: { type: 'basic', description: 'Id and secret of a client, each form-encoded' },
+  docTokensAccess: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'Bearer, a space, and an access token' }
 }
 
 /** What @fastify/swagger tells of a route, and the document that it is about to describe it in. */

@@ -13,6 +13,8 @@ export interface CodedError extends Error {
   allow?: string
   /** Seconds, for `Retry-After`. */
   retryAfter?: number
+  /** Further header fields, and the challenge where it is not that of the code. Nothing in them came with a request. */
+  headers?: Readonly<Record<string, string>>
 }
 
 /**
@@ -73,12 +75,13 @@ export function reportRefusal (request: FastifyRequest, error: CodedError, { flo
  * @param bodyOf The body, where a contract wants another one than Fastify's.
  */
 export function sendRefusal (error: CodedError, reply: FastifyReply, bodyOf: (error: CodedError) => object = toFastifyBody): FastifyReply {
-  const { statusCode, allow, retryAfter = statusCode === 503 ? OUTAGE_RETRY_AFTER : undefined } = error
+  const { statusCode, allow, headers, retryAfter = statusCode === 503 ? OUTAGE_RETRY_AFTER : undefined } = error
   const challenge = CHALLENGES[error.code]
   reply.code(statusCode).header('cache-control', 'no-store')
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   if (allow !== undefined) reply.header('allow', allow)
+  if (headers !== undefined) reply.headers(headers)
   return sendJson(reply, bodyOf(error))
 }
 

@@ -1,7 +1,7 @@
 import { type FastifyInstance } from 'fastify'
 import { type ApiKeySource } from '../../lib/credentials/index.ts'
 import { AlreadyRegisteredError, InvalidOptionError } from '../../lib/errors.ts'
-import { checkNames } from '../../lib/options.ts'
+import { checkNames, isObject } from '../../lib/options.ts'
 
 /** Per flow: scopes that lie around one where it is registered. */
 const around = new Map<string, WeakSet<object>>()
@@ -45,10 +45,14 @@ export function refuseIdle (options: object, idle: readonly string[], why: strin
 }
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless API keys can be looked up in it. */
-export function checkKeySource (option: string, source: unknown): asserts source is ApiKeySource {
+export function checkKeySource (option: string, source: ApiKeySource | undefined): asserts source is ApiKeySource {
+  checkFinder(option, source, 'must be a registry of API keys, or an object with a function find')
+}
+
+/** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless credentials can be looked up in it. */
+export function checkFinder<Source extends object> (option: string, source: Source | undefined, must: string): asserts source is Source {
   // A list has a function of this name too.
-  const isSource = typeof source === 'object' && source !== null && 'find' in source && typeof source.find === 'function' && !Array.isArray(source)
-  if (!isSource) throw new InvalidOptionError(option, 'must be a registry of API keys, or an object with a function find')
+  if (!isObject(source) || !('find' in source) || typeof source.find !== 'function') throw new InvalidOptionError(option, must)
 }
 
 /** @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) unless it is a path to hang routes under, or empty. */

@@ -285,4 +285,4 @@ expectTypeOf<FastifyRequest['editorCallback']>().toEqualTypeOf<EditorCallbackEve
 
 // ---- whose route it is ----
 app.addHook('onRoute', ({ config }) => { expectTypeOf(config?.docTokens).toEqualTypeOf<RouteOwner | undefined>() })
-expectTypeOf<RouteOwner['flow']>().toEqualTypeOf<'session-issuance' | 'session-broker' | 'config-signing' | 'opaque-tokens'>()
+expectTypeOf<RouteOwner['flow']>().toEqualTypeOf<'session-issuance' | 'session-broker' | 'config-signing' | 'opaque-tokens' | 'client-credentials'>()

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type CliContext } from '../../../lib/cli/context.ts'
+import { type CliContext, type StorePlace } from '../../../lib/cli/context.ts'
 import { run } from '../../../lib/cli/run.ts'
 import { authenticateApiKey, createApiKeyRegistry, parseSecret } from '../../../lib/credentials/index.ts'
 import { StoreUnavailableError } from '../../../lib/errors.ts'
@@ -29,6 +29,10 @@ interface Bench {
   cliWith: (parts: Partial<CliContext>, ...args: string[]) => Promise<Outcome>
 }
 
+function pathOf (place: StorePlace): string {
+  return 'path' in place ? place.path : 'Redis'
+}
+
 /** Command lines over one store in memory, which stays open between them. */
 function build (t: Test): Bench {
   const folder = join(t.testdir({}), 'data')
@@ -44,7 +48,8 @@ function build (t: Test): Bench {
     scan: { value: store.scan.bind(store) },
     close: { value: async () => { closed++ } }
   })
-  const openStore = async ({ path }: { path: string }): Promise<TokenStore> => {
+  const openStore = async (place: StorePlace): Promise<TokenStore> => {
+    const path = pathOf(place)
     opened.push(path)
     mkdirSync(path, { recursive: true })
     writeFileSync(join(path, 'data.mdb'), '')
@@ -151,7 +156,7 @@ t.test('only create makes a data folder', async (t) => {
   for (const args of [['list'], ['rotate', 'a'], ['disable', 'a'], ['enable', 'a'], ['revoke', 'a']]) {
     const { code, out, error } = await cli('api-keys', ...args)
     t.strictSame({ code, out }, { code: 1, out: '' })
-    t.equal(error, `fastify-doc-tokens: no store at ${join(folder, 'store')}; --data-dir or DATA_DIR names another data folder\n`)
+    t.equal(error, `fastify-doc-tokens: no store at ${join(folder, 'store')}; --data-dir or DATA_DIR names another data folder, REDIS_URL a Redis\n`)
   }
   mkdirSync(join(folder, '..', 'other', 'store'), { recursive: true })
   t.match(await cli('api-keys', 'list', '--data-dir', join(folder, '..', 'other')), { code: 1, error: /no store at/ }, 'a folder of that name is not a store yet')
@@ -175,8 +180,8 @@ t.test('without DATA_DIR it is ./data', async (t) => {
   const { cliWith } = build(t)
   for (const env of [{}, { DATA_DIR: '' }, { DATA_DIR: undefined }]) {
     const opened: string[] = []
-    const openStore = async ({ path }: { path: string }): Promise<TokenStore> => {
-      opened.push(path)
+    const openStore = async (place: StorePlace): Promise<TokenStore> => {
+      opened.push(pathOf(place))
       throw new StoreUnavailableError()
     }
     t.chdir(t.testdir({ data: { store: { 'data.mdb': '' } } }))

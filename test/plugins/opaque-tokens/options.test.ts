@@ -98,7 +98,7 @@ t.test('a pepper is no key of another flow (T30)', async (t) => {
       t.teardown(() => app.close())
       await t.rejects(async () => {
         for (const register of order) await register(app)
-      }, { code: 'FDT_INVALID_OPTION', message: /must not share a secret with another flow/ }, `${name}, ${order[0] === own ? 'later' : 'first'}`)
+      }, { code: 'FDT_INVALID_OPTION', message: /must not share a key with another flow/ }, `${name}, ${order[0] === own ? 'later' : 'first'}`)
     }
   }
   const app = Fastify()

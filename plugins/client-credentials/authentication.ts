@@ -1,0 +1,85 @@
+import { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { authenticateClientSecret, type Client, type ClientSource, findClient, toClient } from '../../lib/credentials/client.ts'
+import { InvalidClientError, InvalidFormError, InvalidRequestError } from '../../lib/errors.ts'
+import { createLock } from '../../lib/limits/lock.ts'
+import { readAssertionClient, verifyClientAssertion } from '../../lib/oauth/client-assertion.ts'
+import { type Form } from '../../lib/oauth/form.ts'
+import { type PresentedClient, readClient } from '../../lib/oauth/presented.ts'
+import { type SingleUse } from '../../lib/oauth/single-use.ts'
+import { publish } from '../../lib/publish.ts'
+import { rememberCaller } from '../shared/callers.ts'
+import { originOf } from '../shared/flow-instance.ts'
+import { type CountingInstance, limitByCaller, limitPrefix } from '../shared/limiter.ts'
+import { type MachineLimits, type Resolved } from '../shared/limits.ts'
+
+export interface ClientAuthentication {
+  clients: ClientSource
+  instance: CountingInstance
+  issuer: string
+  legacyAudience: readonly string[]
+  singleUse: SingleUse
+  limits: Resolved<MachineLimits>
+}
+
+/** What a URL never holds, since URLs are logged: RFC 6749, section 2.3.1. */
+const PARAMETERS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token', 'token_type_hint']
+
+const clientsOf = new WeakMap<FastifyRequest, Client>()
+
+/**
+ * Wants a client on every route of the scope, by `client_secret_basic`, `client_secret_post` or `private_key_jwt`. It works
+ * behind the parser, since the credentials may be in the form, and before anything else in there is looked at. Must be
+ * awaited before the first route.
+ */
+export async function requireClient (scope: FastifyInstance, { clients, instance, issuer, legacyAudience, singleUse, limits }: ClientAuthentication): Promise<void> {
+  const { flow, name, now, store } = instance
+  const lock = createLock({ store, prefix: limitPrefix(instance), now }, limits.failures)
+
+  async function authenticate (presented: PresentedClient): Promise<Client> {
+    if (presented.method === 'secret') return await authenticateClientSecret(clients, presented.id, presented.secret, { now })
+    if (presented.method === 'none') throw new InvalidClientError()
+    const { assertion, type, id } = presented
+    return toClient(await verifyClientAssertion(assertion, { type, clientId: id, issuer, legacyAudience, find: (clientId) => findClient(clients, clientId), singleUse, now }))
+  }
+
+  scope.addHook('preValidation', async (request) => {
+    refuseQuery(request)
+    const presented = readClient(authorizationOf(request), formOf(request))
+    const id = presented.method === 'assertion' ? readAssertionClient(presented.assertion) : presented.id
+    const onLocked = (credential: string, until: number): void => {
+      publish('locked', () => ({ flow, name, time: now(), ...originOf(request), credential, until }))
+    }
+    const client = await lock.attempt({ id, address: request.ip, onLocked }, () => authenticate(presented))
+    clientsOf.set(request, client)
+    rememberCaller(request, client)
+  })
+  await limitByCaller(scope, instance, limits.credential, 'preHandler')
+}
+
+/** The client that sends a request. Only on a route that wants one. */
+export function clientOf (request: FastifyRequest): Client {
+  const client = clientsOf.get(request)
+  if (client === undefined) throw new InvalidClientError()
+  return client
+}
+
+/**
+ * The form in a request.
+ *
+ * @throws {InvalidFormError} `FDT_INVALID_FORM` (400) where there is neither a body nor a type, so that no parser was asked.
+ */
+export function formOf ({ body }: FastifyRequest): Form {
+  if (body === undefined || body === null) throw new InvalidFormError('there is none')
+  // The scope has no other parser.
+  return body as Form
+}
+
+/** Node keeps the first of two lines: look at what was really sent. */
+function authorizationOf ({ raw: { rawHeaders } }: FastifyRequest): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'authorization')
+}
+
+function refuseQuery ({ originalUrl }: FastifyRequest): void {
+  const query = new URLSearchParams(originalUrl.replace(/^[^?]*/, ''))
+  if (PARAMETERS.some((name) => query.has(name))) throw new InvalidRequestError('parameters are taken from the body, and never from a URL')
+}
