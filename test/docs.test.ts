@@ -6,6 +6,7 @@ import ts from 'typescript'
 import { DEFAULT_PERMISSIONS, SESSION_OPTION_NAMES } from '../lib/tokens/document-session-options.ts'
 import { EDITOR_OPTION_NAMES } from '../lib/tokens/editor/options.ts'
 import { OPAQUE_OPTION_NAMES } from '../lib/tokens/opaque/options.ts'
+import { ACCESS_OPTION_NAMES } from '../lib/tokens/access/options.ts'
 import { BROKER_OPTION_NAMES } from '../lib/tokens/session-broker.ts'
 import * as errors from '../lib/errors.ts'
 import { resolveMachineLimits, resolveOpaqueLimits, resolveUserLimits } from '../plugins/shared/limits.ts'
@@ -50,6 +51,10 @@ t.test('every option of the editor is in its table', async (t) => {
 
 t.test('every option of opaque tokens is in its table', async (t) => {
   t.strictSame(documentedIn('### Options of opaque tokens'), [...OPAQUE_OPTION_NAMES, 'credentials', 'verifiers', 'includeAccessor', 'limits.address', 'limits.credential', 'limits.failures', 'limits.unknown', 'prefix', 'routes', 'tokens'].sort())
+})
+
+t.test('every option of client credentials is in its table', async (t) => {
+  t.strictSame(documentedIn('### Options of client credentials'), [...ACCESS_OPTION_NAMES, 'clients', 'aliases', 'metadata', 'legacyAudience', 'limits.address', 'limits.credential', 'limits.failures', 'prefix', 'routes', 'tokens'].sort())
 })
 
 t.test('the limits are documented with their defaults', async (t) => {

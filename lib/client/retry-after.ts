@@ -2,7 +2,7 @@
 const MAX_RETRY_AFTER = 86_400
 
 /** RFC 9110, section 5.6.7. A parser of dates alone takes much more, such as `-5`. */
-const HTTP_DATE = /^(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? [\w :-]{16,30}$/
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? [\w -]{7,12}\d\d:\d\d:\d\d (?:GMT|\d{4})$/
 
 /**
  * How long a server wants to be left alone, in whole seconds, at most a day; `undefined` where it does not say so.

@@ -128,14 +128,19 @@ export function toClient ({ id, owner, scopes, defaultScopes, audiences, introsp
   return Object.freeze({
     id,
     ...(owner !== undefined && { owner }),
-    ...(scopes !== undefined && { scopes: Object.freeze([...scopes]) }),
-    ...(defaultScopes !== undefined && { defaultScopes: Object.freeze([...defaultScopes]) }),
-    ...(audiences !== undefined && { audiences: Object.freeze([...audiences]) }),
-    ...(introspects !== undefined && { introspects: Object.freeze([...introspects]) }),
+    ...(scopes !== undefined && { scopes: frozenSet(scopes) }),
+    ...(defaultScopes !== undefined && { defaultScopes: frozenSet(defaultScopes) }),
+    ...(audiences !== undefined && { audiences: frozenSet(audiences) }),
+    ...(introspects !== undefined && { introspects: frozenSet(introspects) }),
     ...(tokenLifetime !== undefined && { tokenLifetime }),
     ...(requireDpop !== undefined && { requireDpop }),
     ...(rateLimit !== undefined && { rateLimit: Object.freeze({ max: rateLimit.max, timeWindow: rateLimit.timeWindow }) })
   })
+}
+
+/** A copy, each name once: the lists end up in tokens. */
+function frozenSet (names: readonly string[]): readonly string[] {
+  return Object.freeze([...new Set(names)])
 }
 
 /** @internal */

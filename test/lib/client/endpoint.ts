@@ -44,6 +44,7 @@ export function scripted (t: Test, ...answers: ReadonlyArray<() => Response | Pr
   const { setTimeout } = globalThis
   t.intercept(globalThis, 'setTimeout', {
     value: (callback: () => void, delay: number) => {
+      // The timeout of a request, which is not to come.
       if (delay === 10_000) return setTimeout(callback, delay)
       pauses.push(delay)
       clock.time += delay

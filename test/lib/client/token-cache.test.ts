@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import t, { type Test } from 'tap'
 import { createTokenSource } from '../../../lib/client/index.ts'
-import { CLIENT, endpoint, failureOf, granted, scripted, sendJson, settle } from './endpoint.ts'
+import { failureOf, granted, scripted, settle } from './endpoint.ts'
 
 const FAILED = { code: 'FDT_TOKEN_ENDPOINT_FAILED', statusCode: 502 }
 
@@ -17,28 +17,14 @@ const unreachable = (): Response => { throw Object.assign(new TypeError('fetch f
 
 /** An answer that comes when it is told to. */
 function gate () {
-  const { promise, resolve } = withResolvers()
-  return { answer: async () => await promise, open: resolve }
-}
-
-function withResolvers (): { promise: Promise<Response>, resolve: (response: Response) => void } {
-  let resolve: (response: Response) => void = () => {}
-  const promise = new Promise<Response>((settlePromise) => { resolve = settlePromise })
-  return { promise, resolve }
+  let open: (response: Response) => void = () => {}
+  const promise = new Promise<Response>((resolve) => { open = resolve })
+  return { answer: async () => await promise, open: (response: Response) => open(response) }
 }
 
 function fixedRandom (t: Test, value: number): void {
   t.intercept(Math, 'random', { value: () => value })
 }
-
-t.test('one request serves any number of callers', async (t) => {
-  const { tokenUrl, requests } = await endpoint(t, (_request, response) => sendJson(response, 200, { access_token: 'a', token_type: 'Bearer', expires_in: 60 }))
-  const source = createTokenSource({ ...CLIENT, tokenUrl })
-  t.strictSame(requests, [], 'nothing is asked before the first call')
-  t.strictSame(new Set(await Promise.all(Array.from({ length: 1000 }, () => source.get()))), new Set(['a']))
-  await source.get()
-  t.equal(requests.length, 1)
-})
 
 t.test('two sources share nothing', async (t) => {
   const { options, requests } = scripted(t, numbered())
@@ -143,8 +129,8 @@ t.test('a lifetime is what expires_in says, or 60 seconds', async (t) => {
 })
 
 t.test('a token that is over when it comes goes to nobody', async (t) => {
-  for (const expiresIn of [0, -1, '0', -1e999]) {
-    const { options, requests } = scripted(t, () => granted('secret-token', { expires_in: expiresIn === -Infinity ? -Number.MAX_VALUE : expiresIn }))
+  for (const expiresIn of [0, -1, '0', -Number.MAX_VALUE]) {
+    const { options, requests } = scripted(t, () => granted('secret-token', { expires_in: expiresIn }))
     t.strictSame(await failureOf(t, createTokenSource(options)), { ...FAILED, name: 'FastifyError', message: 'The token endpoint failed: the token was over before it came' })
     t.equal(requests(), 4)
   }
@@ -152,8 +138,8 @@ t.test('a token that is over when it comes goes to nobody', async (t) => {
   const { options, clock } = scripted(t, () => {
     clock.time += 5_000
     return granted('late', { expires_in: 5 })
-  }, () => granted('in time'))
-  t.equal(await createTokenSource(options).get(), 'in time')
+  }, () => granted('in-time'))
+  t.equal(await createTokenSource(options).get(), 'in-time')
 })
 
 t.test('a clock that goes back makes no token live longer', async (t) => {
@@ -212,7 +198,7 @@ t.test('a renewal that fails early is nobody\'s failure, and tried five times', 
     }
     t.equal(requests(), 6)
     t.strictSame(pauses, [])
-    await t.rejects(source.get(), { statusCode: 502 }, 'then it is over')
+    t.match(await failureOf(t, source), { statusCode: 502 }, 'then it is over')
   }
 })
 
@@ -325,7 +311,7 @@ t.test('waits as long as Retry-After says, and some more', async (t) => {
 
 t.test('a Retry-After that is none is none', async (t) => {
   fixedRandom(t, 0.5)
-  for (const value of ['', '-5', '1.5', '5, 10', 'soon', '2035', '2035-01-01', 'Jan 1 2035', '1e3', '0x10', '+5', 'Fri, 45 Jan 2027 08:00:09 GMT', 'Friday the thirteenth 2027 xx', 'Fri, 15 Jan 2027 08:00:09 +0500 (GMT) GMT', `Fri, ${'1'.repeat(1000)} GMT`]) {
+  for (const value of ['', '-5', '1.5', '5, 10', 'soon', '2035-01-01', 'Jan 1 2035', '1e3', '0x10', '+5', 'Fri, 45 Jan 2027 08:00:09 GMT', 'Friday the thirteenth 2027 xx', 'Fri, 15 Jan 2027 08:00:09 +0500 (GMT) GMT', `Fri, ${'1'.repeat(1000)} GMT`]) {
     const { options, clock, pauses } = scripted(t, busy(503, { 'retry-after': value }), numbered())
     clock.time = START
     await createTokenSource(options).get()

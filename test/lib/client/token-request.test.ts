@@ -38,6 +38,15 @@ t.test('asks by HTTP Basic, form-encoded, and says nothing of the client elsewhe
   t.equal(body, 'grant_type=client_credentials')
 })
 
+t.test('one request serves any number of callers', async (t) => {
+  const { tokenUrl, requests } = await endpoint(t, (_request, response) => sendJson(response, 200, GRANT))
+  const source = createTokenSource({ ...CLIENT, tokenUrl })
+  t.strictSame(requests, [], 'nothing is asked before the first call')
+  t.strictSame(new Set(await Promise.all(Array.from({ length: 1000 }, () => source.get()))), new Set([GRANT.access_token]))
+  await source.get()
+  t.equal(requests.length, 1)
+})
+
 t.test('asks for scope, resources and whatever else', async (t) => {
   const { body } = await sent(t, { scope: 'api.read api.write', resource: ['https://a.example/?b=c', 'urn:b'], parameters: { audience: 'https://a.example/' }, authMethod: 'client_secret_basic' })
   t.strictSame([...new URLSearchParams(body)], [
@@ -188,7 +197,6 @@ t.test('tells how a request failed by a code, and nothing else', async (t) => {
 
   const half = await endpoint(t, (_request, response) => { response.writeHead(200).write('{') })
   t.equal(await failing(half.tokenUrl, 50), 'The token endpoint failed: there was no answer within 50 ms')
-
 })
 
 t.test('a refusal is one from its first line on', async (t) => {
