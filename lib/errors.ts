@@ -10,7 +10,7 @@ import createError from '@fastify/error'
 
 // ---- while the app boots ------------------------------------------------------------------
 
-/** An option is unusable. Thrown at registration, never during a request. */
+/** An option is unusable. Thrown at registration, never during a request; and by `fetch` of a token source for a URL or a header that it does not take. */
 export const InvalidOptionError = createError('FDT_INVALID_OPTION', 'Invalid option "%s": %s', 500, TypeError)
 
 /** An optional peer dependency that was asked for is not installed, or not for this platform. */

@@ -39,27 +39,25 @@ export function createAuthorizedFetch ({ origins, fetch, tokens }: Pick<Resolved
     return await fetch(url.href, { ...rest, headers, body, ...(redirect !== undefined && { redirect }) })
   }
 
+  async function run (outgoing: Outgoing, mayRenew = true, redirectsLeft = MAX_REDIRECTS): Promise<Response> {
+    const grant = await tokens.get(outgoing.rest.signal)
+    const response = await send(outgoing, grant)
+    if (response.status === 401 && mayRenew) {
+      tokens.drop(grant)
+      if (!outgoing.isReplayable) return response
+      await discard(response)
+      return await run(outgoing, false, redirectsLeft)
+    }
+
+    const next = follows(outgoing.rest) && redirectsLeft > 0 ? follow(outgoing, response) : undefined
+    if (next === undefined) return response
+    await discard(response)
+    return await run(next, mayRenew, redirectsLeft - 1)
+  }
+
   return async (input, init = {}) => {
     if (origins === undefined) throw new InvalidOptionError('origins', 'must list where tokens may be sent, before fetch is called')
-    let outgoing = readOutgoing(input, init, origins)
-    let hasRenewed = false
-    for (let redirects = 0; ;) {
-      const grant = await tokens.get(outgoing.rest.signal)
-      const response = await send(outgoing, grant)
-      if (response.status === 401 && !hasRenewed) {
-        tokens.drop(grant)
-        if (!outgoing.isReplayable) return response
-        hasRenewed = true
-        await discard(response)
-        continue
-      }
-
-      const next = follows(outgoing.rest) && redirects < MAX_REDIRECTS ? follow(outgoing, response) : undefined
-      if (next === undefined) return response
-      await discard(response)
-      outgoing = next
-      redirects++
-    }
+    return await run(readOutgoing(input, init, origins))
   }
 }
 

@@ -18,10 +18,6 @@ function copyOf (body: Body): Body {
 
 function copyForm (form: FormData): FormData {
   const copy = new FormData()
-  for (const [name, value] of form) {
-    // The name of a file goes with the file.
-    if (typeof value === 'string') copy.append(name, value)
-    else copy.append(name, value, value.name)
-  }
+  for (const [name, value] of form) copy.append(name, value)
   return copy
 }

@@ -62,7 +62,6 @@ export function createTokenCache ({ ask, clock, maxRetries, renewBefore }: Token
     const endsAt = sentAt + lifetime * 1000
     if (endsAt <= clock()) return fail({ reason: 'the token was over before it came', isPassing: true })
 
-    silence = undefined
     renewEarlyFrom = 0
     // A token that lives shorter than that is not renewed at once, but at half its time.
     current = { token, endsAt, renewAt: endsAt - Math.min(renewBefore, lifetime / 2) * 1000 }
@@ -77,17 +76,16 @@ export function createTokenCache ({ ask, clock, maxRetries, renewBefore }: Token
   }
 
   /** Tries until there is a grant, or no sense in trying. */
-  async function obtain (): Promise<Grant> {
-    for (let tries = 0; ; tries++) {
-      const pause = silentFor()
-      if (silence !== undefined && pause > 0 && isTooLong(silence.failure)) throw toError({ ...silence.failure, retryAfter: Math.ceil(pause / 1000) })
-      const wait = pause + (tries === 0 ? 0 : randomPause(tries))
-      if (wait > 0) await sleep(wait)
+  async function obtain (tries = 0): Promise<Grant> {
+    const pause = silentFor()
+    if (silence !== undefined && pause > 0 && isTooLong(silence.failure)) throw toError({ ...silence.failure, retryAfter: Math.ceil(pause / 1000) })
+    const wait = pause + (tries === 0 ? 0 : randomPause(tries))
+    if (wait > 0) await sleep(wait)
 
-      const outcome = await tryOnce()
-      if ('token' in outcome) return outcome
-      if (outcome.isPassing !== true || tries === maxRetries) throw toError(outcome)
-    }
+    const outcome = await tryOnce()
+    if ('token' in outcome) return outcome
+    if (outcome.isPassing !== true || tries === maxRetries) throw toError(outcome)
+    return await obtain(tries + 1)
   }
 
   return {

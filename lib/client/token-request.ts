@@ -28,13 +28,9 @@ export function createTokenRequest (settings: TokenRequestSettings): () => Promi
     const controller = new AbortController()
     const { signal } = controller
     const timer = setTimeout(() => controller.abort(), timeout)
-    try {
-      return await exchange(signal)
-    } catch (error) {
-      return { reason: signal.aborted ? `there was no answer within ${timeout} ms` : `the request failed with ${codeOf(error)}`, isPassing: true }
-    } finally {
-      clearTimeout(timer)
-    }
+    return await exchange(signal)
+      .catch((error) => ({ reason: signal.aborted ? `there was no answer within ${timeout} ms` : `the request failed with ${codeOf(error)}`, isPassing: true }))
+      .finally(() => clearTimeout(timer))
   }
 
   async function exchange (signal: AbortSignal): Promise<Outcome> {

@@ -14,7 +14,7 @@ export const TOKEN_URL = 'https://id.example/connect/token'
 export const CLIENT = { clientId: 'B01A15EE: 1', clientSecret: CLIENT_SECRET }
 
 /** As credentials travel, and as they might be written on the way. */
-export const SECRETS = [
+const SECRETS = [
   CLIENT_SECRET, encodeURIComponent(CLIENT_SECRET), new URLSearchParams([['', CLIENT_SECRET]]).toString().slice(1), 's3cr',
   Buffer.from(CLIENT_SECRET).toString('base64'), Buffer.from(CLIENT_SECRET).toString('base64url'), 'Basic ', 'czNjc', 'secret-token'
 ]

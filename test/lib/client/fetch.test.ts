@@ -81,25 +81,28 @@ t.test('sends each kind of body as fetch does', async (t) => {
 
 t.test('sends what there was when it was called', async (t) => {
   const bytes = Buffer.from('bytes')
-  const plain = new Uint8Array(Buffer.from('plain'))
-  const form = new URLSearchParams({ a: 'b' })
-  const data = new FormData()
-  for (const body of [bytes, plain.buffer, form, data]) {
+  const buffer = new Uint8Array(Buffer.from('bytes')).buffer
+  const parameters = new URLSearchParams({ a: 'b' })
+  const form = new FormData()
+  const changes: Array<[NonNullable<RequestInit['body']>, () => void]> = [
+    [bytes, () => { bytes.fill('x') }],
+    [buffer, () => { new Uint8Array(buffer).fill(120) }],
+    [parameters, () => { parameters.set('a', 'x') }],
+    [form, () => { form.set('a', 'xx') }]
+  ]
+  for (const [body, change] of changes) {
     const { fetch, origin, server } = await api(t, [unauthorized, ok])
     const headers = new Headers({ 'x-a': '1' })
     const url = new URL(origin)
     const response = fetch(url, { method: 'POST', body, headers })
-    bytes.fill(120)
-    plain.fill(120)
-    form.set('a', 'x')
-    data.set('a', 'changed')
+    change()
     headers.set('x-a', '2')
     url.pathname = '/x'
     t.equal((await response).status, 200)
     t.equal(server.requests.length, 2)
     for (const request of server.requests) {
       t.match(request, { url: '/', headers: { 'x-a': '1' } })
-      t.notMatch(request.body, /x{2}|=x|changed/)
+      t.notMatch(request.body, /xx|=x/)
     }
   }
 })
@@ -118,11 +121,10 @@ t.test('T42: refuses other origins, and asks for no token', async (t) => {
   await t.rejects(fetch(new Request('https://evil.test/')), REFUSED)
   t.strictSame([server.requests, tokens.requests], [[], []])
 
-  for (const origins of [undefined, []]) {
-    const { fetch, requests } = { ...await source(t, []), ...createTokenSource({ ...CLIENT, tokenUrl: tokens.tokenUrl, ...(origins !== undefined && { origins }) }), requests: tokens.requests }
-    await t.rejects(fetch(origin), { ...REFUSED, message: origins === undefined ? /"origins"/ : /"input"/ })
-    t.strictSame(requests, [])
-  }
+  const bare = { ...CLIENT, tokenUrl: tokens.tokenUrl }
+  await t.rejects(createTokenSource(bare).fetch(origin), { ...REFUSED, message: /"origins"/ })
+  await t.rejects(createTokenSource({ ...bare, origins: [] }).fetch(origin), { ...REFUSED, message: /"input"/ })
+  t.strictSame([server.requests, tokens.requests], [[], []])
 })
 
 t.test('T42: the list of origins is the one that was given', async (t) => {
@@ -217,23 +219,25 @@ t.test('a hundred 401s make one request for a token', async (t) => {
   t.equal(server.requests.length, 200)
 })
 
-t.test('the first 401 is let go of before the request is sent again', async (t) => {
-  let isCancelled = false
-  const seen: boolean[] = []
-  const { tokens } = await source(t, [])
-  const { fetch } = createTokenSource({
-    ...CLIENT,
-    tokenUrl: tokens.tokenUrl,
-    origins: ['https://api.example'],
-    fetch: async (input, init) => {
-      if (input === tokens.tokenUrl) return await globalThis.fetch(input, init)
-      seen.push(isCancelled)
-      return new Response(new ReadableStream({ cancel: () => { isCancelled = true } }), { status: seen.length === 1 ? 401 : 200 })
-    }
+for (const status of [401, 302]) {
+  t.test(`the first ${status} is let go of before the next request`, async (t) => {
+    let isCancelled = false
+    const seen: boolean[] = []
+    const { tokens } = await source(t, [])
+    const { fetch } = createTokenSource({
+      ...CLIENT,
+      tokenUrl: tokens.tokenUrl,
+      origins: ['https://api.example'],
+      fetch: async (input, init) => {
+        if (input === tokens.tokenUrl) return await globalThis.fetch(input, init)
+        seen.push(isCancelled)
+        return new Response(new ReadableStream({ cancel: () => { isCancelled = true } }), { status: seen.length === 1 ? status : 200, headers: { location: '/b' } })
+      }
+    })
+    t.equal((await fetch('https://api.example/')).status, 200)
+    t.strictSame(seen, [false, true])
   })
-  t.equal((await fetch('https://api.example/')).status, 200)
-  t.strictSame(seen, [false, true])
-})
+}
 
 t.test('a body that cannot be let go of, or is not there, is no failure', async (t) => {
   const { tokens } = await source(t, [])
@@ -389,7 +393,8 @@ t.test('the signal of the caller ends the wait for the token, and the request', 
   const { fetch, origin } = await api(t, [() => { controller.abort() }])
   await t.rejects(fetch(new Request(origin, { signal: controller.signal })), { name: 'AbortError' })
   await t.rejects(fetch(origin, { signal: controller.signal }), { name: 'AbortError' })
-  t.ok(await fetch(new Request(origin, { signal: controller.signal }), { signal: null, method: 'HEAD', redirect: 'manual' }).then(() => true, () => true))
+  const other = await api(t, [ok])
+  t.equal((await other.fetch(new Request(other.origin, { signal: controller.signal }), { signal: null })).status, 200)
 })
 
 t.test('what fetch throws holds no token', async (t) => {

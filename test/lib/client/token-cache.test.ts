@@ -301,12 +301,22 @@ const retryAfters: Array<[string, number, string?]> = [
 
 t.test('waits as long as Retry-After says, and some more', async (t) => {
   fixedRandom(t, 0.5)
+  // A date that names no zone is one of Greenwich, wherever this runs.
+  const { TZ } = process.env
+  process.env['TZ'] = 'Asia/Kolkata'
+  t.teardown(() => { if (TZ === undefined) delete process.env['TZ']; else process.env['TZ'] = TZ })
   for (const [value, seconds, date] of retryAfters) {
     const { options, clock, pauses } = scripted(t, busy(503, { 'retry-after': value, ...(date !== undefined && { date }) }), numbered())
     clock.time = START
     t.equal(await createTokenSource(options).get(), '1')
     t.strictSame(pauses, [seconds * 1000 + 250], `${value} at ${date}`)
   }
+})
+
+t.test('a date that has passed is no time to wait', async (t) => {
+  const { options, clock } = scripted(t, busy(503, { 'retry-after': 'Fri, 15 Jan 2027 07:00:00 GMT' }))
+  clock.time = START
+  t.match(await failureOf(t, createTokenSource({ ...options, maxRetries: 0 })), { ...FAILED, retryAfter: 0 })
 })
 
 t.test('a Retry-After that is none is none', async (t) => {
@@ -402,12 +412,12 @@ t.test('keeps no listener on a signal, and no process alive', async (t) => {
     import { getEventListeners } from 'node:events'
     import { createTokenSource } from '${new URL('../../../lib/client/index.ts', import.meta.url).href}'
     const fetch = async () => Response.json({ access_token: 'a', token_type: 'Bearer', expires_in: 3600 })
-    const source = createTokenSource({ tokenUrl: 'https://id.example', clientId: 'a', clientSecret: 'b', fetch })
+    const source = createTokenSource({ tokenUrl: 'https://id.example', clientId: 'a', clientSecret: 'b', fetch, timeout: 600_000 })
     const { signal } = new AbortController()
     await source.get({ signal })
     await new Promise((resolve) => { setImmediate(resolve) })
     process.stdout.write('listeners: ' + getEventListeners(signal, 'abort').length)
   `
-  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [...process.execArgv, '--input-type=module', '--eval', source], { timeout: 8_000, encoding: 'utf8' })
+  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [...process.execArgv, '--input-type=module', '--eval', source], { timeout: 60_000, encoding: 'utf8' })
   t.strictSame({ stdout, status, signal }, { stdout: 'listeners: 0', status: 0, signal: null }, stderr)
 })
