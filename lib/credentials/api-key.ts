@@ -1,7 +1,9 @@
-import { FlowNotAllowedError, InvalidCredentialError, InvalidValueError } from '../errors.ts'
+import { FlowNotAllowedError, InvalidCredentialError } from '../errors.ts'
 import { isLimit, type Limit } from '../limits/limit.ts'
 import { orOutage } from '../stores/outage.ts'
-import { SECRET_PREFIX, digestSecret, equalDigests, isDigest, parseSecret } from './secret.ts'
+import { type CredentialSecret, isKeptSecret, knowsSecret, MAX_SECRETS } from './kept-secret.ts'
+import { type Check, checkRecord, isBoolean, isLifetime, isListOf, isText, isTime, optional } from './members.ts'
+import { SECRET_PREFIX, digestSecret, parseSecret } from './secret.ts'
 
 /** What API keys may be used for. `opaque-verification` is the half of opaque tokens that an editor's server needs. */
 export const FLOWS = ['session-issuance', 'opaque-tokens', 'opaque-verification'] as const
@@ -26,14 +28,7 @@ export interface Credential {
 }
 
 /** One secret of an API key, as a source keeps it. */
-export interface ApiKeySecret {
-  /** {@link digestSecret} of the secret. */
-  readonly digest: string
-  /** Seconds since the Unix epoch. */
-  readonly createdAt: number
-  /** Seconds since the Unix epoch; from then on the secret is refused. Absent: it has no end. */
-  readonly expiresAt?: number
-}
+export type ApiKeySecret = CredentialSecret
 
 /** An API key, as a source keeps it. */
 export interface ApiKeyRecord extends Credential {
@@ -73,16 +68,7 @@ export interface AuthenticateOptions {
   now?: () => number
 }
 
-/** The last second of the year 9999. A time beyond it was meant in milliseconds. */
-const MAX_TIME = 253_402_300_799
-
 const PRESENTABLE = /^[\x20-\x7e]{1,512}$/
-const CONTROL = /\p{Cc}/u
-const MAX_SECRETS = 2
-
-// Compared where a secret is missing, so that every failure costs the same. Nothing hashes to it, and it has ended.
-const NO_SECRET: ApiKeySecret = { digest: 'A'.repeat(43), createdAt: 0, expiresAt: 0 }
-
 /**
  * Tells whose API key this is.
  *
@@ -121,9 +107,7 @@ export async function authenticateApiKey (source: ApiKeySource, presented: strin
  * @internal
  */
 export function checkApiKeyRecord (value: unknown): asserts value is ApiKeyRecord {
-  for (const [name, isUsable] of Object.entries(MEMBERS)) {
-    if (!isUsable(member(value, name))) throw new InvalidValueError(`the member "${name}" of an API key's record is unusable`)
-  }
+  checkRecord(value, "an API key's", MEMBERS)
 }
 
 /** @internal */
@@ -139,29 +123,7 @@ export function toCredential ({ id, owner, flows, documents, permissions, maxLif
   })
 }
 
-/** @internal */
-export function isText (value: unknown): value is string {
-  return typeof value === 'string' && value.length >= 1 && value.length <= 256 && value.isWellFormed() && !CONTROL.test(value)
-}
-
-/** @internal */
-export function isTime (value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= MAX_TIME
-}
-
-/** @internal */
-export function isLifetime (value: unknown): value is number {
-  return Number.isSafeInteger(value) && Number(value) > 0
-}
-
-/** @internal */
-export function isListOf (value: unknown, isItem: (item: unknown) => boolean): value is unknown[] {
-  // Spread first: `every` alone would skip the holes of a sparse array.
-  return Array.isArray(value) && [...value].every(isItem)
-}
-
-// `null` is not absent: whether it was meant as "no limit" or as "nothing" is not for us to guess.
-const MEMBERS: { readonly [Name in keyof Required<ApiKeyRecord>]: (value: unknown) => boolean } = {
+const MEMBERS: { readonly [Name in keyof Required<ApiKeyRecord>]: Check } = {
   id: isText,
   owner: optional(isText),
   label: optional(isText),
@@ -170,26 +132,13 @@ const MEMBERS: { readonly [Name in keyof Required<ApiKeyRecord>]: (value: unknow
   permissions: optional(isListOfStrings),
   maxLifetime: optional(isLifetime),
   rateLimit: optional(isLimit),
-  disabled: optional((value) => typeof value === 'boolean'),
+  disabled: optional(isBoolean),
   createdAt: isTime,
-  secrets: (value) => isListOf(value, isSecret) && value.length >= 1 && value.length <= MAX_SECRETS
-}
-
-function optional (isUsable: (value: unknown) => boolean): (value: unknown) => boolean {
-  return (value) => value === undefined || isUsable(value)
+  secrets: (value) => isListOf(value, isKeptSecret) && value.length >= 1 && value.length <= MAX_SECRETS
 }
 
 function isListOfStrings (value: unknown): boolean {
-  return isListOf(value, (item) => typeof item === 'string')
-}
-
-function isSecret (value: unknown): boolean {
-  return isDigest(member(value, 'digest')) && isTime(member(value, 'createdAt')) && optional(isTime)(member(value, 'expiresAt'))
-}
-
-// Not own members only: a record may be an object of the host's database driver, with getters.
-function member (value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+  return isListOf(value, (item): item is string => typeof item === 'string')
 }
 
 async function find (source: ApiKeySource, presented: PresentedKey): Promise<ApiKeyRecord | undefined> {
@@ -202,23 +151,4 @@ async function find (source: ApiKeySource, presented: PresentedKey): Promise<Api
     throw new InvalidCredentialError({ cause })
   }
   return found
-}
-
-function knowsSecret (secrets: readonly ApiKeySecret[], digest: string, now: number): boolean {
-  let known = false
-  for (let index = 0; index < MAX_SECRETS; index++) {
-    const secret = secrets[index] ?? NO_SECRET
-    const isEqual = equalDigests(secret.digest, digest)
-    if (isEqual && isLive(secret, now / 1000)) known = true
-  }
-  return known
-}
-
-/**
- * @param now Seconds since the Unix epoch.
- *
- * @internal
- */
-export function isLive ({ expiresAt }: Pick<ApiKeySecret, 'expiresAt'>, now: number): boolean {
-  return expiresAt === undefined || expiresAt > now
 }

@@ -32,6 +32,9 @@ const COMMON_WORDS = new RegExp([
 /** A public exponent below this one is legal and has a history of forged signatures. */
 const MIN_RSA_EXPONENT = 65537n
 
+/** A larger one makes each check up to a hundred times slower: whoever brings a key must not choose how long that takes. */
+const MAX_RSA_EXPONENT = 2n ** 32n
+
 /** Primes that tell keys of Infineon's library (CVE-2017-15361) from others: their moduli are powers of 65537 modulo each of them. */
 const ROCA_PRIMES = [11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157]
 
@@ -133,6 +136,7 @@ export function checkRsa (publicKey: KeyObject): void {
   if (modulusLength < MIN_RSA_BITS) throw new WeakKeyError(`an RSA key needs at least ${MIN_RSA_BITS} bits`)
   if (modulusLength > MAX_RSA_BITS) throw new UnusableKeyError(`an RSA key has at most ${MAX_RSA_BITS} bits here`)
   if (publicExponent < MIN_RSA_EXPONENT || publicExponent % 2n === 0n) throw new WeakKeyError('the public exponent of an RSA key is odd and at least 65537')
+  if (publicExponent > MAX_RSA_EXPONENT) throw new UnusableKeyError('the public exponent of an RSA key has at most 32 bits here')
 
   const modulus = BigInt(`0x${Buffer.from(String(publicKey.export({ format: 'jwk' }).n), 'base64url').toString('hex')}`)
   if (ROCA_PRIMES.every((prime) => isPowerOfExponent(Number(modulus % BigInt(prime)), prime))) throw new WeakKeyError('it comes from a generator that is known to be broken (CVE-2017-15361)')

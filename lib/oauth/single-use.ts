@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digestParts } from '../digest.ts'
 import { orOutage } from '../stores/outage.ts'
 import { STORE_FORMAT, type TokenStore } from '../stores/token-store.ts'
 
@@ -38,11 +38,4 @@ export function createSingleUse ({ store, prefix, now }: SingleUseOptions): Sing
       return await orOutage(() => store.add(`${prefix}/${digestParts(parts)}`, Buffer.of(STORE_FORMAT), { ttl: Math.ceil(ttl + MARGIN), durable: true }))
     }
   }
-}
-
-/** Each part with its length in front, so that none can spell another. */
-function digestParts (parts: readonly string[]): string {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(`${part.length}:`).update(part)
-  return hash.digest('base64url')
 }

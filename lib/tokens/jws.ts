@@ -5,10 +5,12 @@
  * @module
  */
 import { constants, createHmac, sign, timingSafeEqual, verify, type KeyObject, type SignKeyObjectInput } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { promisify } from 'node:util'
 import { InvalidTokenError, NoSigningKeyError, SignerFailedError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { type KeyAlgorithm, type RingKey } from '../keys/key-ring.ts'
+import { createBackground } from './background.ts'
 import { decodeBase64url, encodeBase64url } from './base64url.ts'
 
 /** What the header of a token claims. Untrusted: good for finding a key in a ring, for nothing else. */
@@ -41,7 +43,13 @@ const PARAMETERS: Readonly<Record<Exclude<KeyAlgorithm, 'HS256'>, { digest: stri
   PS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 } }
 }
 
-const signInBackground = promisify(sign)
+const signOnThread = promisify(sign)
+
+/**
+ * A thread for each processor but that of the event loop: more of them would take turns with it, and all requests would wait. One of
+ * the four that Node.js has stays free for files, names and stores.
+ */
+const inBackground = createBackground(Math.min(3, Math.max(1, availableParallelism() - 1)))
 
 /**
  * Takes a token apart. Verifies nothing: `kid` and `alg` are an index into a ring.
@@ -92,7 +100,7 @@ function isHeader (value: unknown): value is JwsHeader {
 /**
  * Verifies the signature of a token with `key` and returns the payload.
  *
- * Checks what {@link parseHeader} does, that `alg` is the algorithm of the key, and the signature. Does not
+ * Checks what {@link parseHeader} does, that `alg` is the algorithm of the key (`Ed25519` is another name of `EdDSA`), and the signature. Does not
  * compare `kid`, and checks no claim: the payload is bytes, which need not be JSON.
  *
  * @param token As it came. Untrusted.
@@ -101,9 +109,14 @@ function isHeader (value: unknown): value is JwsHeader {
  */
 export function verifyJws (token: string, key: RingKey): Uint8Array {
   const { header, signingInput, payload, signature } = parseHeader(token)
-  if (header.alg !== key.algorithm) throw new InvalidTokenError()
+  if (!isNameOf(header.alg, key.algorithm)) throw new InvalidTokenError()
   if (!isSignature(signature, Buffer.from(signingInput), key)) throw new InvalidTokenError()
   return payload
+}
+
+/** RFC 9864 calls EdDSA of this curve by the name of the curve, and so do clients that are new. */
+export function isNameOf (alg: string, algorithm: KeyAlgorithm): boolean {
+  return alg === algorithm || (alg === 'Ed25519' && algorithm === 'EdDSA')
 }
 
 function isSignature (signature: Uint8Array, input: Uint8Array, { algorithm, verifyKey }: RingKey): boolean {
@@ -117,8 +130,8 @@ function isSignature (signature: Uint8Array, input: Uint8Array, { algorithm, ver
 /**
  * Signs a payload.
  *
- * RSA is computed off the event loop. What a {@link Signer} returns is verified with its public half before
- * it is handed out.
+ * RSA is computed off the event loop, where signatures of all keys wait for their turn: a process makes three at a time at most.
+ * What a {@link Signer} returns is verified with its public half before it is handed out.
  *
  * @param header Further members: `kid` and `typ` are the caller's to say. `alg` is the key's, always.
  * @param payload Text (as UTF-8) or bytes, taken as they are.
@@ -137,7 +150,7 @@ export async function signJws (header: Readonly<Record<string, unknown>>, payloa
 
   const { digest, options } = PARAMETERS[algorithm]
   const parameters = { ...options, key: key.signKey }
-  const signature = key.signKey.asymmetricKeyType === 'rsa' ? await signInBackground(digest, bytes, parameters) : sign(digest, bytes, parameters)
+  const signature = key.signKey.asymmetricKeyType === 'rsa' ? await inBackground(() => signOnThread(digest, bytes, parameters)) : sign(digest, bytes, parameters)
   return `${signingInput}.${encodeBase64url(signature)}`
 }
 

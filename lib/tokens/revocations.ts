@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { digestParts } from '../digest.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import { orOutage } from '../stores/outage.ts'
 import { MAX_TTL, STORE_FORMAT, type TokenStore } from '../stores/token-store.ts'
@@ -125,11 +125,4 @@ function encodeTime (time: number): Uint8Array {
 /** An entry of another length was not written by us: it ends the token, since nothing says that it does not. */
 function decodeTime (value: Uint8Array): number {
   return value.length === 7 ? Buffer.from(value).readUIntBE(1, 6) : END_OF_TIME
-}
-
-/** Each part with its length in front, so that none can spell another. */
-function digestParts (parts: readonly string[]): string {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(`${part.length}:`).update(part)
-  return hash.digest('base64url')
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -24,18 +24,22 @@ function secretIn (out: string): string {
   return out.split('\n').find((line) => parseSecret(line) !== undefined) ?? ''
 }
 
+let files = 0
+
 function file (t: Test, text: string): string {
-  const path = join(t.testdir({}), 'key')
+  // Another `testdir` of one test would empty the first.
+  const folder = existsSync(t.testdirName) ? t.testdirName : t.testdir({})
+  const path = join(folder, `key-${++files}`)
   writeFileSync(path, text)
   return path
 }
 
 function pem (key: KeyObject): string {
-  return String(key.export({ format: 'pem', type: key.type === 'private' ? 'pkcs8' : 'spki' }))
+  return String(key.type === 'private' ? key.export({ format: 'pem', type: 'pkcs8' }) : key.export({ format: 'pem', type: 'spki' }))
 }
 
 const RSA = generateKeyPairSync('rsa', { modulusLength: 2048 })
-const RSA_PSS = generateKeyPairSync('rsa-pss', { modulusLength: 2048, hashAlgorithm: 'sha256', mgf1HashAlgorithm: 'sha256', saltLength: 32 })
+const RSA_PSS = generateKeyPairSync('rsa-pss', { modulusLength: 2048 })
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const ED = generateKeyPairSync('ed25519')
 
@@ -215,7 +219,7 @@ t.test('public keys', async (t) => {
         for (const line of [...text.split('\n').filter((line) => !line.startsWith('--')), privateJwk.d ?? '']) if (line.length > 5) t.notOk(error.includes(line))
       })
     }
-    t.match(await cli('clients', 'create', '--public-key', join(t.testdir({}), 'none')), { code: 2, error: /"--public-key": cannot be read \(ENOENT\): it is the name of a file;/ })
+    t.match(await cli('clients', 'create', '--public-key', join(t.testdirName, 'none')), { code: 2, error: /"--public-key": cannot be read \(ENOENT\): it is the name of a file;/ })
   })
 
   t.test('without a secret it says how to go on', async (t) => {

@@ -1,7 +1,9 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign, type JsonWebKey } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { createKeyRing, generateKey, type KeyAlgorithm, type RingKey } from '../../../lib/keys/index.ts'
 import { importKey } from '../../../lib/keys/key-material.ts'
+import { createBackground } from '../../../lib/tokens/background.ts'
 import { decodeBase64url, encodeBase64url } from '../../../lib/tokens/base64url.ts'
 import { parseHeader, signJws, verifyJws } from '../../../lib/tokens/jws.ts'
 
@@ -266,7 +268,70 @@ t.test('a signer signs in place of a private half', async (t) => {
   }
 })
 
+t.test('Ed25519 is a name of EdDSA with this curve, and of nothing else', async (t) => {
+  const key = await keyFor('EdDSA')
+  const input = [{ alg: 'Ed25519' }, { sub: 'a' }].map((part) => encodeBase64url(JSON.stringify(part))).join('.')
+  const token = `${input}.${encodeBase64url(sign(null, Buffer.from(input), String(key.signKey?.export({ type: 'pkcs8', format: 'pem' }))))}`
+  t.equal(Buffer.from(verifyJws(token, key)).toString(), '{"sub":"a"}')
+  for (const algorithm of ALGORITHMS) {
+    if (algorithm !== 'EdDSA') t.throws(() => verifyJws(token, { ...key, algorithm }), INVALID, algorithm)
+  }
+  const other = token.replace(encodeBase64url('{"alg":"Ed25519"}'), encodeBase64url('{"alg":"EdDSA"}'))
+  t.throws(() => verifyJws(other, key), INVALID, 'the name is signed as well')
+})
+
 t.test('a key that only verifies does not sign', async (t) => {
   const { publicKey } = generateKeyPairSync('ed25519')
   await t.rejects(signJws({}, PAYLOAD, importKey({ key: publicKey })), { code: 'FDT_NO_SIGNING_KEY' })
+})
+
+t.test('RSA leaves the event loop free, and signatures do not get lost', async (t) => {
+  const key = await keyFor('RS256')
+  let ticks = 0
+  const timer = setInterval(() => { ticks++ }, 0)
+  t.teardown(() => clearInterval(timer))
+  const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const unusable = { ...key, signKey: publicKey }
+  const results = await Promise.allSettled(Array.from({ length: 60 }, (_, index) => signJws({}, `${index}`, index % 3 === 0 ? unusable : key)))
+  t.ok(ticks > 0, 'others had their turn meanwhile')
+  for (const [index, result] of results.entries()) {
+    if (index % 3 === 0) t.equal(result.status, 'rejected', 'a failure is its own')
+    else t.equal(result.status === 'fulfilled' && Buffer.from(verifyJws(result.value, key)).toString(), `${index}`)
+  }
+})
+
+for (const limit of [1, 2, 3]) {
+  t.test(`of what waits, ${limit} at a time run, in the order in which they came, whatever fails`, async (t) => {
+    const inBackground = createBackground(limit)
+    const started: number[] = []
+    let [running, most] = [0, 0]
+    const work = (index: number) => inBackground(async () => {
+      started.push(index)
+      most = Math.max(most, ++running)
+      await setImmediate()
+      running--
+      if (index % 4 === 1) throw new RangeError(`${index}`)
+      return index
+    })
+    const expected = (index: number) => index % 4 === 1 ? { status: 'rejected', reason: { message: `${index}` } } : { status: 'fulfilled', value: index }
+    for (const first of [0, 10]) {
+      const results = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => work(first + index)))
+      t.match(results, Array.from(results, (_, index) => expected(first + index)))
+    }
+    t.strictSame(started, Array.from({ length: 20 }, (_, index) => index))
+    t.strictSame([running, most], [0, limit])
+
+    const thrown = inBackground(() => { throw new RangeError('at once') })
+    await t.rejects(thrown, RangeError)
+    t.equal(await inBackground(async () => 'free again'), 'free again')
+  })
+}
+
+t.test('who comes while a place is handed over is not faster', async (t) => {
+  const inBackground = createBackground(1)
+  const order: string[] = []
+  const waiting = [inBackground(async () => { order.push('first') }), inBackground(async () => { order.push('second') })]
+  const late = waiting[0]?.then(() => inBackground(async () => { order.push('late') }))
+  await Promise.all([...waiting, late])
+  t.strictSame(order, ['first', 'second', 'late'])
 })
