@@ -45,6 +45,7 @@ else await measureAll()
 
 async function measureAll () {
   const [server, client] = ['serve', 'ask'].map((role) => fork(new URL(import.meta.url), [role]))
+  for (const child of [server, client]) child.on('exit', (code) => { if (code !== null) process.exit(1) })
   try {
     const [{ port, requests }] = await once(server, 'message')
     const load = async (name, duration) => {
@@ -153,7 +154,7 @@ async function serve () {
       await scope.register(clientCredentials, {
         issuer: ISSUER,
         name: algorithm,
-        keys: createKeyRing([{ key: privateKey }]),
+        keys: createKeyRing([{ key: privateKey, algorithm }]),
         store,
         scopes: ['api.read'],
         clients,

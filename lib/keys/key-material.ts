@@ -131,6 +131,11 @@ function readMaterial ({ key }: Pick<KeySource, 'key'>): Material {
   throw new UnusableKeyError('it is empty, or neither text, bytes, a JWK nor a KeyObject')
 }
 
+/** RFC 9864 calls EdDSA of this curve by the name of the curve, and so do runtimes that are new. */
+function algorithmIn ({ alg }: JsonWebKey): unknown {
+  return alg === 'Ed25519' ? 'EdDSA' : alg
+}
+
 function readSecret (bytes: Uint8Array): Material {
   checkSecret(bytes)
   const secret = createSecretKey(bytes)
@@ -170,7 +175,7 @@ function readJwk (jwk: JsonWebKey): Material {
   // Node reads base64url leniently and derives some members from others: only what comes out as it went in is canonical and whole.
   const exported = key.export({ format: 'jwk' })
   if (names.some((name) => exported[name] !== copy[name])) throw new UnusableKeyError('a member of the JWK is not canonical, or contradicts another')
-  return { verifyKey, ...(signKey !== undefined && maySign && { signKey }), algorithm: jwk['alg'], kid: jwk['kid'] }
+  return { verifyKey, ...(signKey !== undefined && maySign && { signKey }), algorithm: algorithmIn(jwk), kid: jwk['kid'] }
 }
 
 /** RFC 7517, sections 4.2 and 4.3. */

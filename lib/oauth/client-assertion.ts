@@ -2,7 +2,7 @@ import { InvalidClientError } from '../errors.ts'
 import { importKey } from '../keys/key-material.ts'
 import { type JsonWebKey, type RingKey } from '../keys/key-ring.ts'
 import { orOutage } from '../stores/outage.ts'
-import { type JwsHeader, parseHeader, verifyJws } from '../tokens/jws.ts'
+import { isNameOf, type JwsHeader, parseHeader, verifyJws } from '../tokens/jws.ts'
 import { type Claims, isJti, isNumericDate, readClaims } from './claims.ts'
 import { type SingleUse } from './single-use.ts'
 
@@ -121,7 +121,7 @@ function isClientId (value: unknown): value is string {
 
 /** Without a `kid` every key of the algorithm is tried. */
 function verifySignature (assertion: string, { alg, kid }: JwsHeader, jwks: readonly JsonWebKey[]): void {
-  const keys = jwks.flatMap(importPublic).filter((key) => key.algorithm === alg && (kid === undefined || key.kid === kid))
+  const keys = jwks.flatMap(importPublic).filter((key) => isNameOf(alg, key.algorithm) && (kid === undefined || key.kid === kid))
   if (keys.length === 0) throw refused('the client has no usable key of this algorithm and name')
   if (!keys.some((key) => isSignedBy(assertion, key))) throw refused('its signature is not one of the client')
 }

@@ -5,7 +5,7 @@ import { jwkThumbprint } from '../keys/jwks.ts'
 import { importKey } from '../keys/key-material.ts'
 import { type JsonWebKey } from '../keys/key-ring.ts'
 import { type AsymmetricAlgorithm, checkAlgorithms, isPublicJwk } from '../keys/remote-ring.ts'
-import { parseHeader, verifyJws } from '../tokens/jws.ts'
+import { isNameOf, parseHeader, verifyJws } from '../tokens/jws.ts'
 import { isPlainUrl } from '../urls.ts'
 import { type Claims, isJti, isNumericDate, readClaims } from './claims.ts'
 import { type SingleUse } from './single-use.ts'
@@ -123,7 +123,7 @@ function readProof (proof: string, algorithms: readonly AsymmetricAlgorithm[]): 
   if (proof.length > MAX_LENGTH) throw refused('it is too long')
   try {
     const { typ, alg, jwk } = parseHeader(proof).header
-    const algorithm = algorithms.find((name) => name === alg)
+    const algorithm = algorithms.find((name) => isNameOf(alg, name))
     if (typ !== 'dpop+jwt') throw refused('it is a token of another kind')
     if (algorithm === undefined) throw refused('its algorithm is not allowed')
     if (!isPublicJwk(jwk)) throw refused('"jwk" is no public key')

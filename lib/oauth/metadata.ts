@@ -10,8 +10,8 @@ export const PATHS = {
   jwksAlias: '/.well-known/openid-configuration/jwks'
 } as const
 
-/** Algorithms of client assertions and of DPoP proofs. */
-export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'RS256', 'PS256'] as const
+/** Algorithms of client assertions and of DPoP proofs. `Ed25519` is what RFC 9864 calls `EdDSA`. */
+export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const
 
 /** `none` is none of them. */
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const

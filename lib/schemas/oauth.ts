@@ -128,7 +128,7 @@ export const revocationReplies = {
   ...errorReplies([...formErrors, unauthorized, new InvalidRequestError('token is required')], difference)
 }
 
-const cached = { ...replyHeaders, 'Cache-Control': Type.String({ example: 'public, max-age=300' }), ETag: Type.String({ example: '"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"' }) }
+const cached = { ...replyHeaders, 'Cache-Control': Type.String({ description: 'How many seconds it may be kept', example: 'public, max-age=300' }), ETag: Type.String({ description: 'For `If-None-Match`', example: '"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"' }) }
 
 /** What a document answers that everybody may keep for a while. */
 export function documentReplies (description: string, example: object) {

@@ -1,6 +1,6 @@
 import { InvalidTokenError } from '../errors.ts'
 import { type KeyRing, type RingKey } from '../keys/key-ring.ts'
-import { parseHeader } from './jws.ts'
+import { isNameOf, parseHeader } from './jws.ts'
 import { type KeyEngine } from './key-engine.ts'
 import { createVerifiedCache } from './verified-cache.ts'
 
@@ -38,7 +38,7 @@ export function createJwtVerifier<Verified> ({ keys, engineOf, isTyp, maxLength,
       key = keys.get(kid)
     }
     if (key === undefined) onUnknownKey?.()
-    if (key === undefined || key.algorithm !== alg) throw new InvalidTokenError()
+    if (key === undefined || !isNameOf(alg, key.algorithm)) throw new InvalidTokenError()
     return key
   }
 

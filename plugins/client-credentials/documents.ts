@@ -47,7 +47,7 @@ async function serve (fastify: Parameters<typeof keyRoutes>[0], { tokens: { sett
     fastify.get(path, {
       config,
       exposeHeadRoute: true,
-      schema: { ...describe({ operationId: operationIdOf(operationId, fastify.prefix), summary, tags: ['client credentials'] }), response: documentReplies(summary, read()) }
+      schema: { ...describe({ operationId: operationIdOf(operationId, fastify.prefix), summary, tags: ['client credentials'], security: [] }), response: documentReplies(summary, read()) }
     }, async (request, reply) => sendDocument(request, reply, JSON.stringify(read())))
   }
 }

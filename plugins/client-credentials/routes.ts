@@ -15,7 +15,7 @@ import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope
 import { sendJson, sendNothing } from '../shared/json-reply.ts'
 import { CLIENT_SECURITY, declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
-import { clientOf, formOf, requireClient } from './authentication.ts'
+import { clientOf, formOf, keepForm, requireClient } from './authentication.ts'
 import { judgeAtToken, judgeElsewhere, oauthBody } from './errors.ts'
 import { pathOf, withNonceOf } from './proof.ts'
 import { type AccessTokens } from './index.ts'
@@ -160,9 +160,9 @@ async function prepareClientScope (fastify: Parameters<typeof tokenRoutes>[0], o
   })
 }
 
-function readForm (body: Buffer, { headers }: FastifyRequest): Form {
-  if (!UTF_8.test(String(headers['content-type']))) throw new InvalidFormError('it is not declared as UTF-8')
-  return parseForm(body)
+function readForm (body: Buffer, request: FastifyRequest): object {
+  if (!UTF_8.test(String(request.headers['content-type']))) throw new InvalidFormError('it is not declared as UTF-8')
+  return keepForm(request, parseForm(body))
 }
 
 /** RFC 8707, section 2: absolute URIs without fragment. */

@@ -149,6 +149,47 @@ export const flows = {
     for (const payload of ['{', '[]', '{}', '{"a":{}}', '{"a":1,"a":1}', '{"a":1e999}', '{"__proto__":1}']) assert.equal((await generate(partner, payload)).statusCode, 400, payload)
     assert.equal((await generate(editor, '{"a":1}')).statusCode, 403)
     assert.equal((await app.inject({ method: 'POST', url: '/revoke', headers: { 'x-api-key': partner, 'x-api-token': token } })).statusCode, 204)
+  },
+
+  async 'fastify-doc-tokens/client-credentials' (app, load) {
+    const { clientCredentials } = await load('fastify-doc-tokens/client-credentials')
+    const { createTokenSource } = await load('fastify-doc-tokens/client')
+    const { createClientRegistry } = await load('fastify-doc-tokens/credentials')
+    const { createKeyRing, generateKey } = await load('fastify-doc-tokens/keys')
+    const { createMemoryStore } = await load('fastify-doc-tokens/stores/memory')
+
+    const [issuer, store] = ['http://127.0.0.1:3000', createMemoryStore()]
+    const clients = createClientRegistry({ store })
+    const { record: { id: clientId }, secret: clientSecret } = await clients.create({ scopes: ['api.read'] })
+    await app.register(clientCredentials, { issuer, store, keys: createKeyRing([{ key: await generateKey('RS256') }]), scopes: ['api.read', 'api.write'], clients })
+    app.get('/formats', { onRequest: app.accessTokens.require('api.read') }, async ({ accessToken }) => accessToken.client)
+    app.post('/formats', { onRequest: app.accessTokens.require('api.read', 'api.write') }, async () => 'written')
+
+    const post = (url, fields) => app.inject({ method: 'POST', url, headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ client_id: clientId, client_secret: clientSecret, ...fields }).toString() })
+    const answer = await post('/connect/token', { grant_type: 'client_credentials' })
+    assert.equal(answer.statusCode, 200, answer.body)
+    assert.deepEqual(Object.keys(answer.json()), ['access_token', 'expires_in', 'token_type'])
+    assert.equal((await post('/connect/token', { grant_type: 'client_credentials', client_secret: 'x' })).body.includes('"error":"invalid_client"'), true)
+    assert.equal((await post('/connect/token', { grant_type: 'refresh_token' })).json().error, 'unsupported_grant_type')
+    assert.equal((await app.inject('/.well-known/jwks.json')).json().keys.length, 1)
+    assert.equal((await app.inject('/.well-known/oauth-authorization-server')).json().issuer, issuer)
+
+    // The client of the package, at the app without a socket.
+    const fetch = async (url, { method = 'GET', headers, body }) => {
+      const { statusCode, headers: answered, body: text } = await app.inject({ method, url: new URL(url).pathname, headers: Object.fromEntries(new Headers(headers)), payload: body ?? undefined })
+      return new Response(text, { status: statusCode, headers: answered })
+    }
+    const source = createTokenSource({ tokenUrl: `${issuer}/connect/token`, clientId, clientSecret, origins: [issuer], fetch })
+    assert.equal(await (await source.fetch(`${issuer}/formats`)).text(), clientId)
+    assert.equal((await source.fetch(`${issuer}/formats`, { method: 'POST' })).status, 403)
+    assert.equal((await app.inject('/formats')).headers['www-authenticate'].startsWith('Bearer'), true)
+
+    const token = await source.get()
+    assert.equal((await post('/connect/introspect', { token })).json().active, true)
+    assert.equal((await post('/connect/revocation', { token })).statusCode, 200)
+    assert.equal((await post('/connect/introspect', { token })).body, '{"active":false}')
+    assert.equal((await app.inject({ url: '/formats', headers: { authorization: `Bearer ${token}` } })).statusCode, 401)
+    assert.equal(await (await source.fetch(`${issuer}/formats`)).text(), clientId)
   }
 }
 

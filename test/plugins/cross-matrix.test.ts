@@ -1,25 +1,34 @@
 /** T30: every kind of token at every guard, its own instance's and another one's on the same store, also with one secret for both sides of an editor. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { createApiKeyRegistry, createClientRegistry } from '../../lib/credentials/index.ts'
+import { digest } from '../../lib/digest.ts'
 import { createKeyRing, generateKey, type KeyAlgorithm } from '../../lib/keys/index.ts'
+import { jwkThumbprint } from '../../lib/keys/jwks.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { clientCredentials, createAccessTokens } from '../../plugins/client-credentials/index.ts'
 import { configSigning, createEditorSignatures, type EditorConfig, type EditorMethodName, type EditorRequestParameters } from '../../plugins/config-signing/index.ts'
 import { createOpaqueTokens, opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { bodyToken, BROWSER_PAYLOADS, DOCS, headerToken, INBOX, KEY, NOW, OUTBOX, SAVE } from '../support/editor-tokens.ts'
 import { buildHost, inEveryHost } from '../support/hosts.ts'
+import { FORM } from '../support/oauth-host.ts'
 import { PEPPER, POSTED } from '../support/opaque-host.ts'
-import { ISSUER, post } from '../support/session-host.ts'
+import { ISSUER, post, SECONDS } from '../support/session-host.ts'
+import { forge } from '../support/tokens.ts'
 
 const ORIGIN = 'https://app.example'
 const now = () => NOW
 
 type OpaqueFormat = 'opaque token' | 'UUID'
 
+const PROFILES = ['rfc9068', 'identityserver'] as const
+type Profile = typeof PROFILES[number]
+
 /** What a token is good for. */
 type Guard = 'session as bearer' | 'session in a cookie' | 'session to be ended' | 'API key' | 'callback in its body' | 'callback in its header' | 'download' | 'config' |
+  `${Profile} at a guard` | `${Profile} to be told of` | `${Profile} to be ended` | 'client secret' | 'client assertion' | 'DPoP proof' |
   'key of who verifies' | `${OpaqueFormat} at a guard` | `${OpaqueFormat} at /verify` | `${OpaqueFormat} to be ended`
 
 const OPAQUE_FORMATS = ['opaque token', 'UUID'] as const
@@ -42,6 +51,27 @@ interface Instance {
   algorithm: Extract<KeyAlgorithm, 'ES256' | 'HS256'>
 }
 
+/** Access tokens of each profile, and what else a client shows. */
+async function createOAuth (store: TokenStore, name: string) {
+  const [signing, proving] = await Promise.all(['ES256', 'ES256'].map(async () => createKeyRing([{ key: await generateKey('ES256') }]).signing()))
+  if (signing === undefined || proving === undefined) throw new TypeError('there are two keys')
+  const registry = createClientRegistry({ store: createMemoryStore({ now }), now })
+  const { record: client, secret = '' } = await registry.create({ keys: [{ ...signing.verifyKey.export({ format: 'jwk' }), kty: 'EC' }] })
+  const make = async (profile: Profile) => await createAccessTokens({ issuer: ISSUER, name: `${name}-${profile}`, profile, store, now, keys: createKeyRing([{ key: await generateKey('ES256') }]), scopes: ['api.read'], publicUrl: ISSUER, dpop: true })
+  const access = { rfc9068: await make('rfc9068'), identityserver: await make('identityserver') }
+  const jwk = proving.verifyKey.export({ format: 'jwk' })
+  const { token: bound } = await access.rfc9068.issue({ client, jkt: jwkThumbprint(jwk) })
+
+  const times = () => ({ iat: SECONDS, jti: randomUUID() })
+  const kinds: Kind[] = [
+    ...PROFILES.map((profile): Kind => ({ name: profile, make: async () => (await access[profile].issue({ client })).token, opens: [`${profile} at a guard`, `${profile} to be told of`, `${profile} to be ended`] })),
+    { name: 'client secret', make: () => secret, opens: ['client secret'] },
+    { name: 'client assertion', make: () => forge({ alg: 'ES256', typ: 'JWT' }, { iss: client.id, sub: client.id, aud: ISSUER, exp: SECONDS + 60, ...times() }, signing), opens: ['client assertion'] },
+    { name: 'DPoP proof', make: () => forge({ alg: 'ES256', typ: 'dpop+jwt', jwk }, { htm: 'GET', htu: `${ISSUER}/rfc9068/open`, ath: digest(bound), ...times() }, proving), opens: ['DPoP proof'] }
+  ]
+  return { access, registry, client, secret, bound, kinds }
+}
+
 /** The services of an instance, and all kinds of tokens that it, or its document server, makes. */
 async function createInstance (store: TokenStore, { name, secrets, algorithm }: Instance) {
   // With a time of signing, tokens for browsers are as like those of the document server as can be.
@@ -52,6 +82,7 @@ async function createInstance (store: TokenStore, { name, secrets, algorithm }: 
   const caller = await credentials.create()
   // One under each name, so that both are in one app.
   const opaque = { 'opaque token': createOpaqueTokens({ store, pepper: PEPPER, name, now }), UUID: createOpaqueTokens({ store, pepper: PEPPER, name: `${name}-uuid`, format: 'uuid', now }) }
+  const oauth = await createOAuth(store, name)
   const documents = [{ id: 'a', permissions: ['read', 'write', 'download'] as const }]
   const config = BROWSER_PAYLOADS['config'] as EditorConfig // that is what it is
 
@@ -76,14 +107,15 @@ async function createInstance (store: TokenStore, { name, secrets, algorithm }: 
     { name: 'refreshFile', make: async () => (await signatures.signMethod('refreshFile', config)).token, opens: ['config'] },
     ...methods,
     ...requests,
+    ...oauth.kinds,
     { name: 'callback in a body', make: () => bodyToken(SAVE, {}, secrets.outbox), opens: ['callback in its body'] },
     { name: 'callback in a header', make: () => headerToken(SAVE, {}, secrets.outbox), opens: ['callback in its header'] },
     { name: 'download', make: () => headerToken({ url: `${ORIGIN}/file` }, {}, secrets.outbox), opens: ['download'] }
   ]
-  return { signatures, sessions, credentials, caller, kinds, opaque }
+  return { signatures, sessions, credentials, caller, kinds, opaque, oauth }
 }
 
-async function guardsOf (t: Test, { signatures, sessions, credentials, caller, opaque }: Awaited<ReturnType<typeof createInstance>>) {
+async function guardsOf (t: Test, { signatures, sessions, credentials, caller, opaque, oauth }: Awaited<ReturnType<typeof createInstance>>) {
   let handled = 0
   const { app } = await buildHost(t, {
     register: async (scope) => {
@@ -94,6 +126,12 @@ async function guardsOf (t: Test, { signatures, sessions, credentials, caller, o
           const prefix = pathOf(format)
           await inner.register(opaqueTokens, { tokens: opaque[format], credentials, verifiers: credentials, prefix, limits: { address: false, failures: false, unknown: false } })
           inner.get(`${prefix}/open`, { config: { public: true }, onRequest: inner.opaqueTokens.require() }, async () => 'text')
+        })
+      }
+      for (const profile of PROFILES) {
+        await scope.register(async (inner) => {
+          await inner.register(clientCredentials, { tokens: oauth.access[profile], clients: oauth.registry, prefix: `/${profile}`, metadata: false, limits: { address: false, credential: false, failures: false } })
+          inner.get(`/${profile}/open`, { config: { public: true }, onRequest: inner.accessTokens.require('api.read') }, async () => 'text')
         })
       }
       scope.get('/documents/:id', { onRequest: sessions.require('read', { param: 'id', cookie: 'session' }) }, async () => 'text')
@@ -114,6 +152,14 @@ async function guardsOf (t: Test, { signatures, sessions, credentials, caller, o
     [`${format} at /verify`]: async (token: string) => await statusOf(`${pathOf(format)}/verify`, { 'x-api-token': token, 'x-api-key': caller.secret }) === 200,
     [`${format} to be ended`]: async (token: string) => (await post(app, `${pathOf(format)}/revoke`, '', { 'x-api-token': token, 'x-api-key': caller.secret })).statusCode === 204
   } as OpaqueGuards) // a name that was put together is any text to the compiler
+  const ask = async (path: string, fields: Record<string, string>) => await app.inject({ method: 'POST', url: path, headers: { 'content-type': FORM }, payload: new URLSearchParams(fields).toString() })
+  const grant = async (fields: Record<string, string>): Promise<boolean> => (await ask('/rfc9068/connect/token', { grant_type: 'client_credentials', ...fields })).statusCode === 200
+  const { client: { id }, secret, bound, access } = oauth
+  const ofProfile = (profile: Profile) => ({
+    [`${profile} at a guard`]: async (token: string) => await statusOf(`/${profile}/open`, bearer(token)) === 200,
+    [`${profile} to be told of`]: async (token: string) => (await ask(`/${profile}/connect/introspect`, { client_id: id, client_secret: secret, token })).json().active === true,
+    [`${profile} to be ended`]: async (token: string) => await access[profile].revoke(token, id)
+  } as Record<Extract<Guard, `${Profile} ${string}`>, (token: string) => Promise<boolean>>) // as above
   const { token: toVerify } = await opaque.UUID.issue({ json: POSTED, credential: caller.record })
   const guards: Record<Guard, (token: string) => Promise<boolean>> = {
     'session as bearer': async (token) => await statusOf('/documents/a', bearer(token)) === 200,
@@ -125,6 +171,11 @@ async function guardsOf (t: Test, { signatures, sessions, credentials, caller, o
     download: async (token) => await statusOf('/file', bearer(token)) === 200,
     config: async (token) => (await signatures.verifyConfig(token)).accepted,
     'key of who verifies': async (token) => await statusOf(`${pathOf('UUID')}/verify`, { 'x-api-token': toVerify, 'x-api-key': token }) === 200 || await statusOf(`${pathOf('UUID')}/verify`, { 'x-api-token': toVerify, ...bearer(token) }) === 200,
+    'client secret': async (token) => await grant({ client_id: id, client_secret: token }),
+    'client assertion': async (token) => await grant({ client_assertion: token, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }),
+    'DPoP proof': async (token) => await statusOf('/rfc9068/open', { authorization: `DPoP ${bound}`, dpop: token }) === 200,
+    ...ofProfile('rfc9068'),
+    ...ofProfile('identityserver'),
     ...ofOpaque('opaque token'),
     ...ofOpaque('UUID')
   }

@@ -10,8 +10,9 @@ import t, { type Test } from 'tap'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { onEvent } from '../../lib/events.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
-import { type ApiKeySource, createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { type ApiKeySource, type ClientSource, createApiKeyRegistry, createClientRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
+import { clientCredentials } from '../../plugins/client-credentials/index.ts'
 import { configSigning } from '../../plugins/config-signing/index.ts'
 import { opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
@@ -22,13 +23,19 @@ import { faultyStore } from '../support/faulty-store.ts'
 import { type Host, hostileHost, type HostPlan } from '../support/hostile-host.ts'
 import { PEPPER, POSTED } from '../support/opaque-host.ts'
 
+const ISSUER = 'https://tokens.example'
+
+/** Keys of sessions sign nothing else. */
+const accessKeys = createKeyRing([{ key: await generateKey('ES256') }])
+
 /** Every flow, as a host registers it. */
-async function registerAll (scope: FastifyInstance, options: SessionIssuanceOptions & { name?: string, credentials: ApiKeySource, limits: MachineLimits }): Promise<void> {
+async function registerAll (scope: FastifyInstance, { clients, ...options }: SessionIssuanceOptions & { name?: string, credentials: ApiKeySource, clients: ClientSource, limits: MachineLimits }): Promise<void> {
   const { name = 'default', credentials, limits } = options
   await scope.register(sessionIssuance, options)
   await scope.register(sessionBroker, { name, sessions: scope.documentSessions, limitKey: () => 'ada', authorize: async () => null })
   await scope.register(configSigning, { ...editor, name, store: scope.documentSessions.settings.store, limitKey: () => 'ada' })
   await scope.register(opaqueTokens, { name, pepper: PEPPER, store: scope.documentSessions.settings.store, credentials, limits })
+  await scope.register(clientCredentials, { name, issuer: ISSUER, keys: accessKeys, store: scope.documentSessions.settings.store, scopes: ['api.read', 'api.write'], clients, limits, metadata: scope.prefix === '' })
 }
 
 /** Routes of the host's behind every guard. */
@@ -37,6 +44,8 @@ function addGuarded (scope: FastifyInstance): void {
   scope.post('/callbacks', scope.editorSignatures.requireCallback({ document: () => KEY, downloadOrigins: [DOCS] }, () => {}))
   scope.get('/files/:id', { onRequest: scope.editorSignatures.requireDownload({ origin: PAGES }) }, async () => 'file')
   scope.get('/parameters', { onRequest: scope.opaqueTokens.require() }, async () => 'parameters')
+  scope.get('/formats', { onRequest: scope.accessTokens.require('api.read') }, async () => 'formats')
+  scope.post('/formats', { onRequest: scope.accessTokens.require('api.read', 'api.write') }, async () => 'written')
 }
 
 const editor = {
@@ -52,7 +61,9 @@ async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan 
   const credentials = createApiKeyRegistry({ store })
   const keys = createKeyRing([{ key: await generateKey('ES256') }])
   const { secret } = await credentials.create()
-  const options = { issuer: 'https://tokens.example', keys, store, credentials, limits: { address: { max } } }
+  const clients = createClientRegistry({ store })
+  const client = await clients.create({ scopes: ['api.read'] })
+  const options = { issuer: ISSUER, keys, store, credentials, clients, limits: { address: { max } } }
   const host = await hostileHost(t, {
     ...plan,
     register: async (scope) => {
@@ -63,7 +74,7 @@ async function withGuests (t: Test, { before, max = 10_000, ...plan }: HostPlan 
     sibling: async (scope) => { await registerAll(scope, { ...options, name: 'other' }) }
   })
   fault.calls.length = 0
-  return { ...host, options, calls: fault.calls, secret, sessions: host.scope.documentSessions }
+  return { ...host, options, calls: fault.calls, secret, client: { client_id: client.record.id, client_secret: String(client.secret) }, sessions: host.scope.documentSessions }
 }
 
 /** The host with one instance right beside its own routes, as most apps will have it. */
@@ -74,7 +85,7 @@ async function withGuestAtRoot (t: Test) {
   return { ...host, calls }
 }
 
-const isOurs = (url: string) => /^\/(?:other|viewer|documents|api|editor|callbacks|files|generate|verify|revoke|lookup|parameters)\b/.test(url)
+const isOurs = (url: string) => /^\/(?:other|viewer|documents|api|editor|callbacks|files|generate|verify|revoke|lookup|parameters|connect|\.well-known|formats)\b/.test(url)
 
 async function portOf ({ app }: Pick<Host, 'app'>): Promise<number> {
   return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
@@ -118,7 +129,7 @@ function conversation (app: FastifyInstance): Array<[request: string, ...statuse
     [wire('GET /elsewhere'), 302],
     [wire('GET /hijacked'), 200],
     [wire('GET /whole'), 200],
-    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker,editorSignatures,editorCallback,opaqueTokens,opaqueToken'), 200],
+    [wire('GET /shape?without=documentSessions,documentSession,sessionBroker,editorSignatures,editorCallback,opaqueTokens,opaqueToken,accessTokens,accessToken'), 200],
 
     [wire('POST /accounts?dry=true', json, '{"name":"ada","age":"36","unknown":1}'), 201],
     [wire('POST /accounts', json, '{"name":["ada"],"__proto__":{"role":"root"},"constructor":{"prototype":{}}}'), 201],
@@ -202,8 +213,9 @@ t.test('its OpenAPI document gains our routes, and nothing else of it changes', 
     paths: Object.fromEntries(paths.filter(([path]) => !isOurs(path)))
   }, alone)
   t.strictSame(paths.filter(([path]) => isOurs(path)).map(([path, methods]) => `${path} ${Object.keys(methods as object).join()}`).sort(), [
-    '/api/create-session post', '/callbacks post', '/documents/{id} get', '/editor/config post', '/editor/explain post', '/editor/methods/{method} post', '/files/{id} get', '/generate post', '/lookup post',
-    '/other/api/create-session post', '/other/editor/config post', '/other/editor/explain post', '/other/editor/methods/{method} post', '/other/generate post', '/other/lookup post', '/other/revoke post', '/other/verify get,post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/parameters get', '/revoke post', '/verify get,post', '/viewer/sessions post', '/viewer/sessions/revoke post'
+    '/.well-known/jwks.json get', '/.well-known/oauth-authorization-server get', '/.well-known/oauth-protected-resource get', '/.well-known/openid-configuration/jwks get', '/api/create-session post', '/callbacks post', '/connect/introspect post', '/connect/revocation post', '/connect/token post',
+    '/documents/{id} get', '/editor/config post', '/editor/explain post', '/editor/methods/{method} post', '/files/{id} get', '/formats get,post', '/generate post', '/lookup post', '/other/.well-known/jwks.json get', '/other/.well-known/openid-configuration/jwks get',
+    '/other/api/create-session post', '/other/connect/introspect post', '/other/connect/revocation post', '/other/connect/token post', '/other/editor/config post', '/other/editor/explain post', '/other/editor/methods/{method} post', '/other/generate post', '/other/lookup post', '/other/revoke post', '/other/verify get,post', '/other/viewer/sessions post', '/other/viewer/sessions/revoke post', '/parameters get', '/revoke post', '/verify get,post', '/viewer/sessions post', '/viewer/sessions/revoke post'
   ])
 })
 
@@ -218,7 +230,7 @@ t.test('its decorators and routes stay what they were', async (t) => {
   for (const [index, value] of look(together).entries()) t.equal(value, before[index], `${names[index]}`)
   t.type(before[0], 'object')
   t.strictSame(Reflect.ownKeys(together).map(String), Reflect.ownKeys(alone).map(String))
-  for (const name of ['documentSessions', 'documentSession', 'sessionBroker', 'editorSignatures', 'editorCallback', 'opaqueTokens', 'opaqueToken']) {
+  for (const name of ['documentSessions', 'documentSession', 'sessionBroker', 'editorSignatures', 'editorCallback', 'opaqueTokens', 'opaqueToken', 'accessTokens', 'accessToken']) {
     t.notOk(together.hasDecorator(name) || together.hasRequestDecorator(name) || together.hasReplyDecorator(name), name)
   }
   t.strictSame(Object.keys(together.getSchemas()), Object.keys(alone.getSchemas()))
@@ -277,6 +289,8 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
   const { token } = await hostile.sessions.issue({ documents: [{ id: 'a', permissions: ['read'] }] })
   const { token: opaque, accessor } = await hostile.scope.opaqueTokens.issue({ json: POSTED, auth: 'acme' })
   const key = { ...json, 'x-api-key': hostile.secret }
+  const access = await hostile.scope.accessTokens.issue({ client: { id: hostile.client.client_id }, scopes: ['api.read'] })
+  const ask = (fields: object) => new URLSearchParams({ ...hostile.client, ...fields }).toString()
   const user = { ...json, 'sec-fetch-site': 'same-origin', cookie: String(hostile.login['cookie']) }
   const present = Math.floor(Date.now() / 1000)
   const times = { iat: present, exp: present + 300 }
@@ -339,7 +353,34 @@ t.test('what a guest answers is what it answers anywhere, but for headers of the
     [wire('GET /parameters', { 'x-api-token': opaque }), 200],
     [wire('HEAD /parameters', { 'x-api-token': opaque }), 200],
     [wire('GET /parameters'), 403],
-    [wire('HEAD /parameters', { 'x-api-token': 'x' }), 403]
+    [wire('HEAD /parameters', { 'x-api-token': 'x' }), 403],
+    [wire('POST /connect/token', form, ask({ grant_type: 'client_credentials' })), 200],
+    [wire('POST /connect/token', form, ask({ grant_type: 'client_credentials', scope: 'api.write' })), 400],
+    [wire('POST /connect/token', form, ask({ grant_type: 'client_credentials', client_secret: 'x' })), 400],
+    [wire('POST /connect/token', { ...form, authorization: 'Basic eDp4' }, 'grant_type=client_credentials'), 401],
+    [wire('POST /connect/token', form, ask({ scope: 'x'.repeat(10_000) })), 400],
+    [wire('POST /connect/token', form, ask({ scope: 'x'.repeat(20_000) })), 413],
+    [wire('POST /connect/token', form, 'a=1&a=2'), 400],
+    [wire('POST /connect/token', json, '{}'), 400],
+    [wire('POST /connect/token', { 'content-type': 'application/xml' }, '<a/>'), 400],
+    [wire('POST /connect/token'), 400],
+    [wire('GET /connect/token'), 405],
+    [wire('HEAD /connect/introspect'), 405],
+    [wire('POST /connect/introspect', form, ask({ token: access.token })), 200],
+    [wire('POST /connect/introspect', form, ask({ token: 'x' })), 200],
+    [wire('POST /connect/introspect', form, `token=${access.token}`), 401],
+    [wire('POST /connect/revocation', form, ask({ token: 'x' })), 200],
+    [wire('GET /.well-known/jwks.json'), 200],
+    [wire('HEAD /.well-known/openid-configuration/jwks'), 200],
+    [wire('POST /.well-known/jwks.json', json, '{}'), 405],
+    [wire('GET /.well-known/oauth-authorization-server'), 200],
+    [wire('GET /.well-known/oauth-protected-resource'), 200],
+    [wire('GET /formats', { authorization: `Bearer ${access.token}` }), 200],
+    [wire('HEAD /formats', { authorization: `Bearer ${access.token}` }), 200],
+    [wire('POST /formats', { authorization: `Bearer ${access.token}` }), 403],
+    [wire('GET /formats'), 401],
+    [wire('HEAD /formats', { authorization: 'Bearer x' }), 401],
+    [wire('GET /formats?access_token=x'), 400]
   ]
   for (const [request, status] of cases) {
     const [line = ''] = request.split('\r\n')
@@ -357,7 +398,7 @@ function varyOf (answer: string): string | undefined {
 
 /** A token differs each time, though not in length, and both instances count in one store. */
 function masked (answer: string): string {
-  return answer.replace(/"(jwt|token)":"[^"]+"/, '"$1":"*"').replace(/"expiration_time":\d+/, '"expiration_time":0').replace(/^ratelimit: .+$/im, 'ratelimit: *')
+  return answer.replace(/"(jwt|token|access_token)":"[^"]+"/, '"$1":"*"').replace(/"expiration_time":\d+/, '"expiration_time":0').replace(/^ratelimit: .+$/im, 'ratelimit: *')
 }
 
 /** Logins that know no machine routes and answer by themselves. */
@@ -382,10 +423,10 @@ for (const [name, addLogin] of Object.entries(logins)) {
       }
     })
     const port = await portOf(host)
-    const bodies: Array<[path: string, body: string]> = [['/viewer/sessions', '{}'], ['/viewer/sessions/revoke', '{"user_id":"jane"}'], ['/generate', POSTED], ['/revoke', '{"accessor":"x"}'], ['/lookup', '{"accessor":"x"}'], ['/verify', '']]
+    const bodies: Array<[path: string, body: string]> = [['/viewer/sessions', '{}'], ['/viewer/sessions/revoke', '{"user_id":"jane"}'], ['/generate', POSTED], ['/revoke', '{"accessor":"x"}'], ['/lookup', '{"accessor":"x"}'], ['/verify', ''], ['/connect/token', 'grant_type=client_credentials'], ['/connect/introspect', 'token=x'], ['/connect/revocation', 'token=x']]
     for (const [path, body] of bodies) {
       host.calls.length = 0
-      const request = wire(`POST ${path}`, { ...json, 'x-api-key': host.secret }, body)
+      const request = wire(`POST ${path}`, path.startsWith('/connect/') ? form : { ...json, 'x-api-key': host.secret }, path.startsWith('/connect/') ? `${body}&${new URLSearchParams(host.client)}` : body)
       const answer = await say(port, request)
       t.match(answer, /^HTTP\/1\.1 401 Unauthorized\r\n[^]+\r\n\r\nPlease sign in first$/)
       t.strictSame(host.calls, [], 'the store was not asked')

@@ -3,9 +3,10 @@ import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
-import { createApiKeyRegistry } from '../../lib/credentials/index.ts'
+import { createApiKeyRegistry, createClientRegistry } from '../../lib/credentials/index.ts'
 import { createKeyRing, generateKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
+import { clientCredentials } from '../../plugins/client-credentials/index.ts'
 import { configSigning } from '../../plugins/config-signing/index.ts'
 import { opaqueTokens, type OpaqueRoutesOptions } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
@@ -133,6 +134,34 @@ t.test('opaque tokens, in a host of any version', async (t) => {
   t.match((await operationOf({ parameters }, 'generateToken')).requestBody?.content['application/json']?.schema, { properties: { file: { type: 'string' } }, required: ['file'] })
   t.match(await exampleOf({}, '403'), 'FDT_WRONG_TOKEN')
   t.match((await operationOf({ prefix: '/a_b/c' }, 'generateToken_a~_b_c')).path, '/a_b/c/generate')
+})
+
+t.test('client credentials, in a host of any version', async (t) => {
+  const register = (options: object = {}) => async (app: FastifyInstance) => {
+    const store = createMemoryStore()
+    await app.register(clientCredentials, { issuer: ISSUER, store, keys: createKeyRing([{ key: await generateKey('ES256') }]), scopes: ['api.read'], clients: createClientRegistry({ store }), aliases: ['/oauth2/token'], ...options })
+  }
+  const documents = ['get /.well-known/jwks.json', 'get /.well-known/oauth-authorization-server', 'get /.well-known/oauth-protected-resource', 'get /.well-known/openid-configuration/jwks']
+  const expected = [...documents, 'post /connect/introspect', 'post /connect/revocation', 'post /connect/token', 'post /oauth2/token']
+  for (const openapi of ['3.0.3', '3.1.0', '3.2.0']) {
+    for (const options of [{}, { dpop: true, publicUrl: ISSUER }, { profile: 'identityserver', audience: 'api.products' }]) {
+      const { document } = await host(t, { openapi: { openapi, info }, exposeHeadRoutes: true }, register(options))
+      const own = 'audience' in options ? expected.filter((path) => !path.endsWith('oauth-protected-resource')) : expected
+      t.strictSame(paths(document).filter((path) => !path.startsWith('head ')), own, `${openapi} ${Object.keys(options).join()}`)
+      t.strictSame(await problemsOf(document), [])
+      t.strictSame(document.components?.securitySchemes, { docTokensClient: securitySchemes.docTokensClient })
+    }
+  }
+  const { document: swagger2 } = await host(t, { swagger: { info } }, register())
+  t.strictSame(paths(swagger2).filter((path) => !path.startsWith('head ')), expected)
+  t.match(swagger2, { securityDefinitions: { docTokensClient: { type: 'basic' } } })
+
+  const { document } = await host(t, { openapi: { openapi: '3.1.0', info } }, register({ metadata: false, prefix: '/a_b' }))
+  const ids = Object.fromEntries(operationsOf(document).map(({ path, operationId }) => [path, operationId]))
+  t.match(ids, { '/a_b/connect/token': 'getToken_a~_b', '/a_b/oauth2/token': 'getToken1_a~_b', '/a_b/.well-known/jwks.json': 'getAccessTokenKeys_a~_b' })
+  const token = operationsOf(document).find(({ path }) => path === '/a_b/connect/token')
+  t.strictSame(token?.security, [{ docTokensClient: [] }, {}])
+  t.strictSame(Object.keys(token?.requestBody?.content ?? {}), ['application/x-www-form-urlencoded'])
 })
 
 t.test('security schemes', async (t) => {

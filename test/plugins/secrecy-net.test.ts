@@ -5,18 +5,20 @@ import { inspect } from 'node:util'
 import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyReply, type FastifyRequest, type InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
-import { createApiKeyRegistry, createSecret } from '../../lib/credentials/index.ts'
+import { createApiKeyRegistry, createClientRegistry, createSecret } from '../../lib/credentials/index.ts'
 import { EVENT_NAMES } from '../../lib/events.ts'
 import { publish } from '../../lib/publish.ts'
 import { createKeyRing, generateKey, openStoredKeyRing, type RingKey } from '../../lib/keys/index.ts'
 import { createMemoryStore } from '../../lib/stores/memory.ts'
 import { type TokenStore } from '../../lib/stores/token-store.ts'
+import { clientCredentials } from '../../plugins/client-credentials/index.ts'
 import { type AskedOfEditor, configSigning, createEditorSignatures, type EditorAuthorization } from '../../plugins/config-signing/index.ts'
 import { createOpaqueTokens, opaqueTokens } from '../../plugins/opaque-tokens/index.ts'
 import { sessionBroker } from '../../plugins/session-broker/index.ts'
 import { createDocumentSessions, sessionIssuance } from '../../plugins/session-issuance/index.ts'
 import { bodyToken, DOCS, headerToken, SAVE } from '../support/editor-tokens.ts'
 import { faultyStore } from '../support/faulty-store.ts'
+import { FORM } from '../support/oauth-host.ts'
 import { recordEvents } from '../support/recorded-events.ts'
 import { findLeaks, partsOf, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
 import { claimsOf, ISSUER } from '../support/session-host.ts'
@@ -199,6 +201,17 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   })
   await app.register(async (scope) => { await scope.register(opaqueTokens, { ...opaqueRoutes, tokens: opaque.uuid, verifiers: registry, prefix: '/uuid', limits: { ...opaqueRoutes.limits, unknown: { max: 50 } } }) })
 
+  const clients = createClientRegistry({ store })
+  const [accessKeys, clientKeys] = [createKeyRing([{ key: await generateKey('ES256') }]), createKeyRing([{ key: await generateKey('ES256') }])]
+  const clientKey = clientKeys.signing()
+  await app.register(async (scope) => {
+    await scope.register(clientCredentials, { issuer: ISSUER, publicUrl: ISSUER, dpop: true, store, keys: accessKeys, scopes: ['api.read', 'api.write'], clients, limits: { address: false, credential: false, failures: false } })
+    scope.get('/formats', { onRequest: scope.accessTokens.require('api.read') }, async () => 'text')
+  })
+  const jwk = clientKey.verifyKey.export({ format: 'jwk' })
+  const client = await clients.create({ owner: 'acme', scopes: ['api.read'], keys: [{ ...jwk, kty: 'EC' }] })
+  const clientSecret = String(client.secret)
+
   const { secret: key, record: { id } } = await registry.create({ owner: 'acme' })
   const { secret: disabled, record: { id: disabledId } } = await registry.create()
   await registry.disable(disabledId)
@@ -281,6 +294,47 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
     for (let attempt = 0; attempt < 60; attempt++) await exchange(`${String(attempt).padStart(8, '0')}${opaqueTokensOfAll['opaque UUID'].slice(8)}`, '/uuid', bearer(key))
   }
 
+  const ask = (path: string, fields: object, headers: Record<string, string> = {}) => send({ method: 'POST', url: path, headers: { 'content-type': FORM, ...headers }, payload: new URLSearchParams({ ...fields }).toString() })
+  const credentials = { client_id: client.record.id, client_secret: clientSecret }
+  const assert = (): string => forge({ alg: 'ES256' }, { iss: client.record.id, sub: client.record.id, aud: ISSUER, exp: present + 200, jti: randomBytes(16).toString('hex') }, clientKey)
+  const prove = (): string => forge({ alg: 'ES256', typ: 'dpop+jwt', jwk }, { htm: 'POST', htu: `${ISSUER}/connect/token`, iat: present, jti: randomBytes(16).toString('hex') }, clientKey)
+  const withAssertion = (assertion: string): object => ({ client_assertion: assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' })
+  const grant = async (fields: object, headers: Record<string, string> = {}): Promise<string> => String((await ask('/connect/token', { grant_type: 'client_credentials', ...fields }, headers)).json().access_token)
+  const [assertion, refusedAssertion, proof, refusedProof] = [assert(), assert(), prove(), prove()]
+  const oauthSecrets = {
+    clientSecret,
+    assertion,
+    refusedAssertion,
+    proof,
+    refusedProof,
+    accessToken: await grant(credentials),
+    accessTokenByAssertion: await grant(withAssertion(assertion)),
+    boundToken: await grant(credentials, { dpop: proof }),
+    endedToken: await grant(credentials)
+  }
+
+  async function useOAuth (): Promise<void> {
+    await ask('/connect/revocation', { ...credentials, token: oauthSecrets.endedToken })
+    t.equal((await send({ url: '/formats', headers: bearer(oauthSecrets.accessToken) })).statusCode, 200)
+    for (const secret of [...Object.values(oauthSecrets), key, token]) {
+      const suffix = isDiscreet ? `?access_token=${secret}&client_secret=${encodeURIComponent(secret)}` : ''
+      const basic = `Basic ${Buffer.from(`${encodeURIComponent(client.record.id)}:${secret}x`).toString('base64')}`
+      for (const path of ['/connect/token', '/connect/introspect', '/connect/revocation']) {
+        for (const fields of [{ client_secret: `${secret}x` }, { client_id: secret }, { ...withAssertion(`${refusedAssertion.slice(0, -1)}!`), client_secret: '' }, { scope: secret }, { resource: secret }, { token: secret }, { [secret]: secret }, { grant_type: secret }]) {
+          await ask(path, { grant_type: 'client_credentials', ...credentials, ...fields }, { dpop: secret === refusedProof ? `${secret}x` : secret })
+        }
+        await ask(path + suffix, { grant_type: 'client_credentials', token: secret }, { authorization: basic })
+        await ask(path, { token: secret }, bearer(secret))
+        await send({ method: 'POST', url: path, headers: { 'content-type': FORM }, payload: `${secret}&${secret}=%zz&${secret}` })
+        await send({ method: 'POST', url: path, headers: { 'content-type': 'application/json' }, payload: JSON.stringify({ secret }) })
+        await send({ method: 'PUT', url: path + suffix, headers: { authorization: basic } })
+      }
+      await send({ url: `/formats${suffix}`, headers: { authorization: `DPoP ${secret}`, dpop: secret } })
+      await send({ url: '/formats', headers: bearer(`${secret}x`) })
+      await send({ url: '/.well-known/jwks.json', headers: { 'if-none-match': secret } })
+    }
+  }
+
   async function useEditor (): Promise<void> {
     for (const documentId of [...Object.keys(wrongConfigs), 'letter']) await post('/editor/config', { documentId, data: documentKey })
     for (const data of [config.document.url, `https://${link}.example/`, documentKey]) await post('/editor/methods/insertImage', { data })
@@ -334,6 +388,7 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   await refuseAll()
   await useEditor()
   await useOpaque()
+  await useOAuth()
 
   const before = ring.signing()
   const { kid } = await ring.rotate({ signsIn: 0 })
@@ -351,6 +406,8 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
   await post('/viewer/sessions', { user_id: user })
   await post('/viewer/sessions/revoke', { user_id: user })
   await post('/generate', hidden)
+  await ask('/connect/token', { grant_type: 'client_credentials', ...credentials })
+  await send({ url: '/formats', headers: bearer(oauthSecrets.accessToken) })
   await exchange(opaqueToken)
   await send({ url: '/open', headers: { 'x-api-token': opaqueToken } })
   await post('/revoke', { accessor })
@@ -385,8 +442,11 @@ async function runAllFlows ({ t, isDiscreet }: Net): Promise<Catch> {
       'token for a Document Engine': engineToken,
       ...editorSecrets,
       ...editorTokens,
+      ...oauthSecrets,
       pepper: pepper.key.toString('base64url'),
       'private key': privateHalf(ring.signing()),
+      'private key of access tokens': privateHalf(accessKeys.signing()),
+      'private key of a client': privateHalf(clientKey),
       'secret key': privateHalf(hmac.signing())
     },
     handles: { ...opaqueTokensOfAll, 'random part of an opaque token': opaqueToken.slice(11, 54) },

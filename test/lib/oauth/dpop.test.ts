@@ -182,7 +182,7 @@ t.test('refused, with one answer for all, and without using up the jti', async (
     // T30
     ...[undefined, null, '', 'JWT', 'at+jwt', 'DPOP+JWT', 'application/dpop+jwt', 'dpop+jwt ', 'client-authentication+jwt', ['dpop+jwt']].map((typ) => ({ name: `T30: typ ${JSON.stringify(typ)}`, proof: withHeader({ typ }), cause: /another kind/ })),
     // T13
-    ...['none', 'None', 'NONE', 'HS256', 'HS384', 'ES384', 'es256', 'Ed25519', ''].map((alg) => ({ name: `T13: alg ${alg}`, proof: withHeader({ alg }), cause: /not allowed/ })),
+    ...['none', 'None', 'NONE', 'HS256', 'HS384', 'ES384', 'es256', ''].map((alg) => ({ name: `T13: alg ${alg}`, proof: withHeader({ alg }), cause: /not allowed/ })),
     { name: 'HS256 with a secret in the JWK', proof: prove(claimsOf(), {}, hs256), cause: /not allowed/ },
     { name: 'T1: signed with the PEM of the public key', proof: macOf(key.verifyKey.export({ format: 'pem', type: 'spki' }).toString()), cause: /not allowed/ },
     { name: 'T2: signed with the public JWK', proof: macOf(JSON.stringify(jwk)), cause: /not allowed/ },
