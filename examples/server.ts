@@ -30,7 +30,7 @@ function environmentOrExit (): Environment {
 
 async function start (): Promise<void> {
   const environment = environmentOrExit()
-  const { app, registry, store, persistently, drain } = await createServer(environment)
+  const { app, registry, clients, store, persistently, drain } = await createServer(environment)
 
   const stop = async (): Promise<void> => {
     // From now on either signal does what it does by itself: it ends the process at once.
@@ -49,7 +49,7 @@ async function start (): Promise<void> {
   if (environment.demoApiKey !== undefined) return
   const { dataDir, redisUrl } = environment
   const mark = createMark()
-  const notice = await persistently(async () => await firstStart({ registry, store, mark, dataDir, url, isLocal: redisUrl === undefined, terminal: process.stdout.isTTY }))
+  const notice = await persistently(async () => await firstStart({ registry, clients, store, mark, dataDir, url, isLocal: redisUrl === undefined, terminal: process.stdout.isTTY }))
   if (notice !== undefined) process.stdout.write(`\n${notice}\n`)
 }
 

@@ -3,31 +3,35 @@ import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { type ApiKeyRegistry, createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
-import { followKeyFile, type KeyRing, openStoredKeyRing } from 'fastify-doc-tokens/keys'
+import { type ApiKeyRegistry, type ClientRegistry, createApiKeyRegistry, createClientRegistry } from 'fastify-doc-tokens/credentials'
 import { sessionBroker } from 'fastify-doc-tokens/session-broker'
 import { sessionIssuance } from 'fastify-doc-tokens/session-issuance'
 import { withDemoKey } from './api-keys.ts'
 import { startAuditLog } from './audit-log.ts'
 import { brokerOptions } from './broker.ts'
+import { registerClientCredentials } from './client-credentials.ts'
 import { clientErrors } from './client-errors.ts'
+import { withDemoClient } from './clients.ts'
 import { crossOrigin, headersForOrigin } from './cross-origin.ts'
 import { prepareDataFolder } from './data-folder.ts'
 import { documents } from './documents.ts'
 import { followRequests } from './drain.ts'
 import { registerEditor } from './editor/index.ts'
 import { type Environment, namingVariable } from './environment.ts'
+import { fileApi } from './file-api/index.ts'
 import { sharedIssuer } from './issuer.ts'
+import { openKeyRings } from './key-rings.ts'
 import { registerOpaqueTokens } from './opaque-tokens.ts'
 import { liveSchema, openApi, readySchema, rootSchema } from './openapi.ts'
 import { ownHost } from './own-host.ts'
-import { openSecrets, type StoreSecrets } from './secrets.ts'
+import { openSecrets } from './secrets.ts'
 import { type OpenedStore, openStore } from './store.ts'
 import { timeLimits } from './time-limits.ts'
 
 export interface ExampleServer extends OpenedStore {
   app: FastifyInstance
   registry: ApiKeyRegistry
+  clients: ClientRegistry
   /**
    * From now on `/health/ready` says no, so that a balancer sends nobody here any more. Resolves when no request
    * is under way.
@@ -65,10 +69,11 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   Object.assign(app.server, { httpAllowHalfOpen: true })
   const { store, persistently } = await openStore(environment, app)
   // At the start it is thrown as well.
-  const keys = await openKeys(environment, secrets, { store, persistently }, (error) => { if (app.server.listening) app.log.error(error, 'keys that changed cannot be used') })
+  const keys = await openKeyRings(environment, secrets, { store, persistently }, (error) => { if (app.server.listening) app.log.error(error, 'keys that changed cannot be used') })
   const issuer = environment.issuerIsDefault ? await persistently(async () => await sharedIssuer(store, environment.issuer)) : environment.issuer
   const registry = createApiKeyRegistry({ store })
   const credentials = withDemoKey(registry, environment.demoApiKey)
+  const clients = createClientRegistry({ store })
 
   const { auditLog } = environment
   const endAuditLog = auditLog === undefined ? () => {} : await namingVariable('AUDIT_LOG', async () => startAuditLog(auditLog, app.log))
@@ -102,11 +107,13 @@ export async function createServer (environment: Environment): Promise<ExampleSe
   await app.register(swagger, openApi(environment.issuerIsDefault ? '/' : issuer))
   await app.register(swaggerUi, { routePrefix: '/docs' })
 
-  await app.register(sessionIssuance, { issuer, keys, store, credentials, optionalMembers: ['user_id', 'nbf', 'allowed_origins'] })
+  await app.register(sessionIssuance, { issuer, keys: keys.sessions, store, credentials, optionalMembers: ['user_id', 'nbf', 'allowed_origins'] })
   await app.register(sessionBroker, brokerOptions(app, credentials, corsOrigins))
   await app.register(documents, { store, credentials })
   await registerEditor(app, { environment, store, credentials })
   await registerOpaqueTokens(app, { store, credentials, pepper: secrets.peppers })
+  await registerClientCredentials(app, { issuer, keys: keys.access, store, clients: withDemoClient(clients, environment.demoClient) })
+  await app.register(fileApi, { publicUrl: issuer.replace(/\/$/, '') })
 
   app.get('/', { schema: rootSchema }, async (_request, reply) => reply.redirect('/docs'))
   app.get('/health/live', { schema: liveSchema }, async () => ({ status: 'ok' }))
@@ -116,17 +123,7 @@ export async function createServer (environment: Environment): Promise<ExampleSe
     return { status: 'ok' }
   })
 
-  return { app, registry, store, persistently, drain }
-}
-
-async function openKeys ({ keysFile }: Environment, { keyEncryptionKeys }: StoreSecrets, { store, persistently }: OpenedStore, onError: (error: Error) => void): Promise<KeyRing> {
-  if (keysFile === undefined) return await namingVariable('KEY_ENCRYPTION_KEY', async () => await persistently(async () => await openStoredKeyRing({ store, name: 'sessions', keyEncryptionKeys, onError })))
-  return await namingVariable('KEYS_FILE', async () => {
-    const keys = await followKeyFile({ file: keysFile, flow: 'sessions', onError })
-    // Throws when none of them can.
-    keys.signing()
-    return keys
-  })
+  return { app, registry, clients, store, persistently, drain }
 }
 
 /** In Fastify's shape, and without the URL that Fastify would repeat. */

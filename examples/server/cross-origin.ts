@@ -1,6 +1,6 @@
 import { type FastifyCorsOptions } from '@fastify/cors'
 
-const EXPOSED = ['WWW-Authenticate', 'Retry-After', 'RateLimit', 'RateLimit-Policy']
+const EXPOSED = ['WWW-Authenticate', 'Retry-After', 'DPoP-Nonce', 'RateLimit', 'RateLimit-Policy']
 
 /** For pages of these origins. Never `*`: what they are answered depends on who asks. */
 export function crossOrigin (origins: string[]): FastifyCorsOptions {

@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
-import { createEditorSignatures } from 'fastify-doc-tokens/config-signing'
-import { parseSecret } from 'fastify-doc-tokens/credentials'
-import { type NamedKey, parseNamedKey } from 'fastify-doc-tokens/keys'
-import { createOpaqueTokens } from 'fastify-doc-tokens/opaque-tokens'
-import { createMemoryStore } from 'fastify-doc-tokens/stores/memory'
+import { type NamedKey } from 'fastify-doc-tokens/keys'
+import { EnvironmentError } from './environment-error.ts'
+import { type DemoClient, readDemoClient, readDemoKey, readEditorSecret, readKeys, readPeppers } from './environment-secrets.ts'
 import { packageRoot } from './package-root.ts'
+
+export { EnvironmentError, namingVariable } from './environment-error.ts'
 
 /** What the server reads from its environment, checked. */
 export interface Environment {
@@ -33,6 +32,8 @@ export interface Environment {
   redisUrl?: string
   /** A known API key, kept in memory only. Absent: one is made at the first start. */
   demoApiKey?: string
+  /** A known OAuth client, kept in memory only. */
+  demoClient?: DemoClient
   /** What the editor is given is signed with it. Absent: one is made in the data folder. */
   editorSecret?: string
   /** What the document server sends is signed with it. Absent: it is the same one. */
@@ -41,29 +42,6 @@ export interface Environment {
   allowWeakSecret: boolean
   /** Where the document server is, without a slash behind it. Absent: there is none, and documents open for reading. */
   documentServerUrl?: string
-}
-
-/** One line that tells which variable is wrong and what it should be. Never holds a value. */
-export class EnvironmentError extends Error {
-  constructor (variable: string, expectation: string) {
-    super(`${variable} ${expectation}`)
-    this.name = 'EnvironmentError'
-  }
-}
-
-/** Does what a variable asks for. When it fails, the error names the variable and tells why. */
-export async function namingVariable<Result> (variable: string, use: () => Promise<Result>): Promise<Result> {
-  try {
-    return await use()
-  } catch (error) {
-    throw new EnvironmentError(variable, `cannot be used: ${explain(error)}`)
-  }
-}
-
-/** The message, and the one of the cause: "The token store is unavailable" alone helps nobody. */
-function explain (error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`
 }
 
 /** More seconds than that are as good as none. */
@@ -96,6 +74,7 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     if (redisUrl !== '' && keys === undefined) throw new EnvironmentError(name, 'is required with REDIS_URL: id:base64 of 32 random bytes, the same for all processes')
   }
   const demoApiKey = readDemoKey(env)
+  const demoClient = readDemoClient(env)
   // The one that development servers come with is the word `secret`.
   const allowWeakSecret = env['NODE_ENV'] !== 'production'
   const editorSecret = readEditorSecret(env, 'EDITOR_SECRET', allowWeakSecret)
@@ -120,66 +99,12 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
     ...(tokenPeppers !== undefined && { tokenPeppers }),
     ...(redisUrl !== '' && { redisUrl }),
     ...(demoApiKey !== undefined && { demoApiKey }),
+    ...(demoClient !== undefined && { demoClient }),
     ...(editorSecret !== undefined && { editorSecret }),
     ...(editorOutboxSecret !== undefined && { editorOutboxSecret }),
     allowWeakSecret,
     ...(documentServerUrl !== '' && { documentServerUrl: documentServerUrl.replace(/\/$/, '') })
   }
-}
-
-/** A secret stands in the variable itself, or in the file that `<name>_FILE` names. */
-function readSecret (env: NodeJS.ProcessEnv, name: string): string | undefined {
-  const value = env[name]
-  const file = env[`${name}_FILE`]
-  if (file === undefined || file === '') return value === '' ? undefined : value
-  if (value !== undefined && value !== '') throw new EnvironmentError(name, `and ${name}_FILE cannot both be set`)
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch {
-    throw new EnvironmentError(`${name}_FILE`, 'must name a file that can be read')
-  }
-}
-
-function readKeys (env: NodeJS.ProcessEnv, name: string): NamedKey[] | undefined {
-  const text = readSecret(env, name)
-  if (text === undefined) return undefined
-  try {
-    const keys = text.split(',').map((key) => parseNamedKey(key.trim(), name))
-    if (keys.length <= 2) return keys
-  } catch {}
-  throw new EnvironmentError(name, 'must be id:base64 of 32 random bytes, or two of them with a comma between, the new one first')
-}
-
-function readPeppers (env: NodeJS.ProcessEnv): NamedKey[] | undefined {
-  const pepper = readKeys(env, 'TOKEN_PEPPER')
-  if (pepper === undefined) return undefined
-  try {
-    createOpaqueTokens({ pepper, store: createMemoryStore() })
-  } catch (error) {
-    throw new EnvironmentError('TOKEN_PEPPER', `cannot be used: ${explain(error)}`)
-  }
-  return pepper
-}
-
-function readDemoKey (env: NodeJS.ProcessEnv): string | undefined {
-  const key = readSecret(env, 'DEMO_API_KEY')
-  if (key === undefined) return undefined
-  if (env['NODE_ENV'] === 'production') throw new EnvironmentError('DEMO_API_KEY', 'must not be set with NODE_ENV=production: make keys with `npx fastify-doc-tokens api-keys create`')
-  if (!/^[A-Za-z0-9._~+/-]{32,512}$/.test(key)) throw new EnvironmentError('DEMO_API_KEY', 'must have 32 to 512 characters of A–Z a–z 0–9 . _ ~ + / -')
-  // With the prefix of ours and without the checksum, it would be refused as a misspelt key before anybody looks it up.
-  if (key.startsWith('fdt_') && parseSecret(key) === undefined) throw new EnvironmentError('DEMO_API_KEY', 'must not begin with fdt_ unless `npx fastify-doc-tokens api-keys create` made it')
-  return key
-}
-
-function readEditorSecret (env: NodeJS.ProcessEnv, name: string, allowWeakSecret: boolean): string | undefined {
-  const secret = readSecret(env, name)
-  if (secret === undefined) return undefined
-  try {
-    createEditorSignatures({ inbox: secret, allowWeakSecret, onWarning: () => {} })
-  } catch (error) {
-    throw new EnvironmentError(name, `cannot be used: ${explain(error).replace('inbox: ', '')}`)
-  }
-  return secret
 }
 
 function readIssuer (issuer: string, host: string, port: number): string {
@@ -188,6 +113,8 @@ function readIssuer (issuer: string, host: string, port: number): string {
     return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   }
   if (!isPlainUrl(issuer)) throw new EnvironmentError('ISSUER', 'must be an http(s) URL without user, query and fragment')
+  // The path is also one of a route: that of the metadata. RFC 8414, section 3.1.
+  if (!/^[\w./~-]+$/.test(new URL(issuer).pathname)) throw new EnvironmentError('ISSUER', 'must have no other characters in its path than A-Z a-z 0-9 . _ ~ -')
   return issuer
 }
 

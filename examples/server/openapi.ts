@@ -158,6 +158,8 @@ export function openApi (url: string): FastifyDynamicSwaggerOptions {
         { name: 'documents', description: 'For viewers: what the tokens open' },
         { name: 'document editor', description: 'For editors, their users and their document server' },
         { name: 'opaque tokens', description: 'For partners and editors: tokens for parameters that no URL shall hold' },
+        { name: 'client credentials', description: 'For programs: access tokens, by the id and the secret of a client' },
+        { name: 'files', description: 'What access tokens open' },
         { name: 'server', description: 'For whoever runs it' }
       ],
       components: { securitySchemes: { ...securitySchemes, ...editorSecuritySchemes }, responses: { foreignHost, requestTimeout } }

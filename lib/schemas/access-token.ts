@@ -16,7 +16,8 @@ const shared = {
   jti: Text(256),
   client_id: Text(256),
   owner: Type.Optional(Text(256)),
-  cnf: Type.Optional(Type.Object({ jkt: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })) }))
+  // What is bound to something else, such as a certificate, is refused: nobody here would check that.
+  cnf: Type.Optional(Type.Object({ jkt: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }) }))
 }
 
 /** The claims of an access token of RFC 9068. Others may stand beside them: section 2.2 lets every issuer add its own. */

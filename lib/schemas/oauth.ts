@@ -73,7 +73,11 @@ const formErrors: readonly ErrorExample[] = [
   new StoreFullError()
 ]
 
-const unauthorized: ErrorExample = Object.assign(new InvalidClientError(), { statusCode: 401 })
+/** RFC 9110, section 15.5.2: a 401 tells how to authenticate. */
+const unauthorized = errorReplies([Object.assign(new InvalidClientError(), { statusCode: 401 })], {
+  ...difference,
+  headers: { ...headers, 'WWW-Authenticate': Type.String({ description: 'RFC 7617', example: 'Basic realm="client credentials", charset="UTF-8"' }) }
+})
 
 /** What `POST /connect/token` answers. */
 export const tokenReplies = {
@@ -86,14 +90,14 @@ export const tokenReplies = {
   ...errorReplies([
     ...formErrors,
     new InvalidClientError(),
-    unauthorized,
     new InvalidRequestError('grant_type is required'),
     new UnsupportedGrantTypeError(),
     new InvalidScopeError(),
     new InvalidTargetError(),
     new InvalidDpopProofError(),
     new SignerFailedError()
-  ], difference)
+  ], difference),
+  ...unauthorized
 }
 
 /** What `POST /connect/introspect` answers. Of a token that the client may not know, it says `active: false` and nothing else. */
@@ -119,22 +123,26 @@ export const introspectionReplies = {
       inactive: { value: { active: false } }
     }
   }),
-  ...errorReplies([...formErrors, unauthorized, new InvalidRequestError('token is required')], difference)
+  ...errorReplies([...formErrors, new InvalidRequestError('token is required')], difference),
+  ...unauthorized
 }
 
 /** What `POST /connect/revocation` answers. */
 export const revocationReplies = {
   200: Type.Null({ description: 'No such token is good any more', headers }),
-  ...errorReplies([...formErrors, unauthorized, new InvalidRequestError('token is required')], difference)
+  ...errorReplies([...formErrors, new InvalidRequestError('token is required')], difference),
+  ...unauthorized
 }
 
-const cached = { ...replyHeaders, 'Cache-Control': Type.String({ description: 'How many seconds it may be kept', example: 'public, max-age=300' }), ETag: Type.String({ description: 'For `If-None-Match`', example: '"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"' }) }
+const cached = { ...replyHeaders, 'Cache-Control': Type.String({ description: 'Seconds for which anybody may keep it', example: 'public, max-age=300' }), ETag: Type.String({ description: 'For `If-None-Match`', example: '"47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"' }) }
 
 /** What a document answers that everybody may keep for a while. */
 export function documentReplies (description: string, example: object) {
   return {
     200: Type.Object({}, { additionalProperties: true, description, headers: cached, 'x-examples': { document: { value: example } } }),
     304: Type.Null({ description: 'As it was when the client asked before', headers: cached }),
-    ...errorReplies([new RateLimitedError(), new StoreUnavailableError(), new StoreFullError()], { ...difference, headers: replyHeaders })
+    ...errorReplies([new RateLimitedError()], { ...difference, headers: replyHeaders }),
+    // Which happens before anything is counted.
+    ...errorReplies([new StoreUnavailableError(), new StoreFullError()], { ...difference, headers: { 'Cache-Control': replyHeaders['Cache-Control'] } })
   }
 }

@@ -2,7 +2,7 @@ import { type FastifyRequest } from 'fastify'
 import {
   DpopNonceRequiredError, InsufficientScopeError, InvalidDpopProofError, InvalidOptionError, InvalidRequestError, InvalidTokenError, MissingTokenError, MultipleTokensError
 } from '../../lib/errors.ts'
-import { readDpopHeader } from '../../lib/oauth/dpop.ts'
+import { type Dpop, readDpopHeader } from '../../lib/oauth/dpop.ts'
 import { checkNames } from '../../lib/options.ts'
 import { publish } from '../../lib/publish.ts'
 import { type AccessToken } from '../../lib/tokens/access/token.ts'
@@ -33,6 +33,9 @@ export type AccessGuardArguments<Scope extends string, Request> =
   | [AccessGuardOptions<Request> & { anyScope: true }]
 
 const OPTIONS = ['anyScope', 'onRefused']
+
+/** What a request has proven: another guard of its route must not take the proof for a replay. */
+const provenOf = new WeakMap<FastifyRequest, { readonly dpop: Dpop, readonly accessToken: string }>()
 
 /**
  * @throws {InvalidOptionError} `FDT_INVALID_OPTION` (500) without a scope, for an unknown one, or for an option that is unusable.
@@ -71,9 +74,14 @@ export function createGuard<Scope extends string, Request extends FastifyRequest
   }
 
   async function verifyProof (request: Request, accessToken: string, jkt: string): Promise<void> {
+    // Where proofs are not taken, nobody can show that such a token is his own.
+    if (dpop === undefined) throw new InvalidTokenError()
+    const proven = provenOf.get(request)
+    if (proven?.dpop === dpop && proven.accessToken === accessToken) return
     const header = readDpopHeader(request.raw.rawHeaders)
-    if (dpop === undefined || header.state !== 'present') throw new InvalidDpopProofError()
+    if (header.state !== 'present') throw new InvalidDpopProofError()
     await dpop.verifyProof({ proof: header.text, method: request.method, path: pathOf(request), accessToken, jkt }).catch(withNonceOf(dpop))
+    provenOf.set(request, { dpop, accessToken })
   }
 
   /** RFC 6750, section 3, and RFC 9449, section 7.1. What is not known when guards are made is read now. */
@@ -98,7 +106,7 @@ export function createGuard<Scope extends string, Request extends FastifyRequest
   return createGuardHook<Request>({
     instance,
     admit: (request) => admit(request).catch((error: unknown) => { throw isRefusal(error) ? toRefusal(error) : error }),
-    refusalOf: (cause) => new InvalidTokenError({ cause }),
+    refusalOf: (cause) => toRefusal(new InvalidTokenError({ cause })),
     holderOf: (error, request) => holderOf(tokenOf.get(request) ?? refusedToken(error)),
     bodyOf: oauthBody,
     onRefused

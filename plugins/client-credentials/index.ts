@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type FastifyRequest } from 'fastify'
+import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { createDpop } from '../../lib/oauth/dpop.ts'
@@ -127,12 +127,25 @@ const plugin: TypeBoxPlugin<ClientCredentialsOptions> = async (fastify, options)
   if (parts === undefined) throw new InvalidOptionError('tokens', 'must be what createAccessTokens() returned')
   const { name, keys, profile } = tokens.settings
   claimScope(fastify, 'accessTokens', name, tokens)
+  claimAudience(fastify, tokens)
   claimKeys(fastify, profile === 'identityserver' ? 'client-credentials/identityserver' : 'client-credentials', 'keys', keys.list().map(({ verifyKey }) => verifyKey))
 
   // The host may have narrowed the type of the decorator: see FastifyAccessTokens.
   fastify.decorate('accessTokens', tokens as unknown as AccessTokens<HostScope>)
   fastify.decorateRequest('accessToken', null)
   if (routesOptions !== undefined) await registerRoutes(fastify, tokens, parts, routesOptions)
+}
+
+/** Per app (known by its server, which all scopes share): the instance whose guards take the tokens of an issuer for an audience. */
+const guarded = new WeakMap<object, Map<string, AccessTokens<string>>>()
+
+/** Two such instances would take each other's tokens, and not learn of each other's revocations. */
+function claimAudience ({ server }: FastifyInstance, tokens: AccessTokens<string>): void {
+  const { issuer, audience } = tokens.settings
+  const known = guarded.get(server) ?? new Map<string, AccessTokens<string>>()
+  const kind = JSON.stringify([issuer, audience])
+  if ((known.get(kind) ?? tokens) !== tokens) throw new InvalidOptionError('audience', 'must not be that of another instance with the same issuer')
+  guarded.set(server, known.set(kind, tokens))
 }
 
 async function registerRoutes (fastify: Parameters<typeof plugin>[0], tokens: AccessTokens<string>, parts: AccessParts, options: ResolvedAccessRoutes): Promise<void> {

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { call, claimsOf, read } from '../support/example-client.ts'
-import { findKey, firstKey, firstNotice, hasTool, newDataDir, ROOT, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
+import { findClient, findKey, firstClient, firstKey, firstNotice, hasTool, LAST_COMMAND, newDataDir, ROOT, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
 import { paste } from '../support/example-shell.ts'
 
 /** The vendor's own documentation, with our address, key and time. */
@@ -57,7 +57,7 @@ t.test('commands that people paste', { skip: hasTool('bash') ? false : 'there is
     const { code, stdout, stderr } = await paste(t, `${commands}\n  echo "$JWT"\n`)
     t.equal(code, 0)
     t.equal(stderr, '')
-    const [list = '', document, download = '', another = '', opened = '', config = '', revoked, after = '', parameters = '', ended, wrong = '', cadEditor = '', token = '', ...rest] = stdout.trim().split('\n')
+    const [list = '', document, download = '', another = '', opened = '', config = '', revoked, after = '', parameters = '', ended, wrong = '', cadEditor = '', shown = '', introspected = '', over, afterwards = '', token = '', ...rest] = stdout.trim().split('\n')
     t.equal(JSON.parse(list).documents[0].id, 'contract')
     t.equal(document, `200 application/pdf, ${statSync(join(ROOT, 'examples/documents/contract.pdf')).size} bytes`)
     t.match(JSON.parse(download), { statusCode: 403, code: 'FDT_INSUFFICIENT_PERMISSION' })
@@ -72,6 +72,10 @@ t.test('commands that people paste', { skip: hasTool('bash') ? false : 'there is
     t.match(JSON.parse(wrong), { statusCode: 403, code: 'FDT_WRONG_TOKEN', message: 'Wrong token' })
     t.match(cadEditor, new RegExp(`^${url}/cad-editor\\?apitoken=fdt_opaque_[\\w-]{49}$`))
     t.match(await call(cadEditor), { status: 200, text: 'Floor plan of the control room' })
+    t.match(JSON.parse(shown), { pages: [{ number: 1, path: 'viewer/docs/one-page_docx/p1.html' }], attachments: [], file: null })
+    t.match(JSON.parse(introspected), { active: true, client_id: (await firstClient(server)).id, scope: 'files.read files.write' })
+    t.equal(over, '200')
+    t.match(JSON.parse(afterwards), { error: 'invalid_token', error_description: 'Token has been revoked' })
     t.strictSame(rest, [])
     t.equal((await read(url, token)).status, 401)
     t.match(claimsOf(token), { allowed_documents: [{ document_id: 'contract', document_permissions: ['read'] }] }, 'it is the one that was issued')
@@ -87,15 +91,16 @@ t.test('a first start on a terminal', { skip: terminal === undefined ? 'there is
   const [command = '', ...args] = terminal ?? []
   const dataDir = newDataDir(t)
   const program = startProgram(t, command, args, { env: { PORT: '0', DATA_DIR: dataDir, TERM: 'dumb' } })
-  const text = await until(() => program.stdout().includes('?apitoken=$TOKEN"\r\n\r\n') && program.stdout().replaceAll('\r\n', '\n'))
+  const text = await until(() => program.stdout().includes(LAST_COMMAND.replaceAll('\n', '\r\n')) && program.stdout().replaceAll('\r\n', '\n'))
   // The terminal's end of the line is the server's parent, which does not pass signals on.
   const pid = Number(/"pid":(\d+)/.exec(text)?.[1])
 
   const key = String(findKey(text))
   const url = String(/listening at (http:[^"]+)"/.exec(text)?.[1])
-  t.match(text, /^This is the first start on this data folder\. The API key below is shown once:$/m)
+  t.match(text, /^This is the first start on this data folder\. The API key and the client below are shown once:$/m)
+  t.match(findClient(text), { id: /./ })
   t.ok(text.includes(`  KEY='${key}'\n`))
-  for (const path of ['editor/letter in a browser', 'editor/config \\', 'documents -H', 'viewer/sessions \\', 'documents/contract -H', 'documents/contract/download -H', 'documents/handbook -H', 'viewer/sessions/revoke \\', 'generate \\', 'verify -H', 'revoke -H', 'cad-editor/generate \\']) t.ok(text.includes(` ${url}/${path}`), path)
+  for (const path of ['editor/letter in a browser', 'editor/config \\', 'documents -H', 'viewer/sessions \\', 'documents/contract -H', 'documents/contract/download -H', 'documents/handbook -H', 'viewer/sessions/revoke \\', 'generate \\', 'verify -H', 'revoke -H', 'cad-editor/generate \\', 'connect/token \\', 'v2.0/viewer/view \\', 'connect/introspect -d', 'connect/revocation -d', 'v2.0/viewer/formats -H']) t.ok(text.includes(` ${url}/${path}`), path)
   t.notOk(existsSync(join(dataDir, 'first-start.txt')), 'and nowhere else')
   t.equal((await fetch(`${url}/documents`, { headers: { 'x-api-key': key } })).status, 200)
 

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createSecret } from '../../lib/credentials/secret.ts'
 import { generateKey } from '../../lib/keys/generate.ts'
-import { call, claimsOf, issue, list, read, revoke } from '../support/example-client.ts'
+import { call, claimsOf, getToken, issue, list, read, revoke } from '../support/example-client.ts'
 import { freePort, newDataDir, run, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
 
 type Variables = Record<string, string>
@@ -15,6 +15,8 @@ type Variables = Record<string, string>
 const base64 = (bytes: Buffer) => bytes.toString('base64')
 const encryptionKey = (id = '1') => `${id}:${base64(randomBytes(32))}`
 const DEMO_KEY = 'a-known-key-of-the-demo_0123456789'
+const DEMO_CLIENT = { id: 'a client of the demo', secret: 'wordOfAPass & a known secret: 100% +/=' }
+const CLIENT = { DEMO_CLIENT_ID: DEMO_CLIENT.id, DEMO_CLIENT_SECRET: DEMO_CLIENT.secret }
 const REDIS_URL = 'redis://somebody:wordOfAPass@127.0.0.1:1/0'
 const editorSecret = () => randomBytes(32).toString('base64url')
 
@@ -30,7 +32,7 @@ function folderOf (t: Test): (name: string, content: string) => string {
 
 /** The one line that says what is wrong, and nothing else. */
 function checkLine (t: Test, line: string, names: string, variables: Variables): void {
-  const secrets = ['KEY_ENCRYPTION_KEY', 'TOKEN_PEPPER', 'REDIS_URL', 'DEMO_API_KEY', 'EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => variables[name]?.split(/[:,@]/) ?? []).filter((value) => value.length > 5)
+  const secrets = ['KEY_ENCRYPTION_KEY', 'TOKEN_PEPPER', 'REDIS_URL', 'DEMO_API_KEY', 'DEMO_CLIENT_SECRET', 'EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => variables[name]?.split(/[:,@]/) ?? []).filter((value) => value.length > 5)
   const title = JSON.stringify(variables).slice(0, 100)
   t.match(line, /^[^\n]{10,300}$/, `${title}: one line`)
   for (const name of names.split(' ')) t.ok(line.includes(name), `${title}: it names ${name}: ${line}`)
@@ -80,7 +82,7 @@ t.test('what a variable may be', async (t) => {
     ...each('PORT', 'PORT', ['x', '-1', '65536', '3000.5', '1e3', '0x10', ' 3000', '3000 ', '٣']),
     ...each('HOST', 'HOST', ['a b', 'http://127.0.0.1', '127.0.0.1/8', '[::1]', 'a\nb']),
     ...each('HOST', 'ISSUER HOST', ['0.0.0.0', '::', '192.0.2.1', 'app.example', '127.0.0.300']),
-    ...each('ISSUER', 'ISSUER', ['app.example', 'ftp://app.example', 'https://user@app.example', 'https://app.example?a', 'https://app.example#a', 'https://APP.example', 'https://app.example:443', 'https://', 'https:app.example', 'https://app.example\\@evil.test/', ' https://app.example']),
+    ...each('ISSUER', 'ISSUER', ['app.example', 'ftp://app.example', 'https://user@app.example', 'https://app.example?a', 'https://app.example#a', 'https://APP.example', 'https://app.example:443', 'https://', 'https:app.example', 'https://app.example\\@evil.test/', ' https://app.example', 'https://app.example/t%C3%BC', 'https://app.example/a:b', 'https://app.example/*']),
     ...each('LOG_LEVEL', 'LOG_LEVEL', ['verbose', 'INFO', 'info ']),
     // T20
     ...each('TRUST_PROXY', 'TRUST_PROXY', ['0', '1', '2', '-1', '1.5', 'true', 'TRUE', 'false', 'yes', '*', 'loopback', 'linklocal', 'uniquelocal', 'Loopback', 'loopback, 10.0.0.1', 'app.example', 'localhost']),
@@ -105,6 +107,15 @@ t.test('what a variable may be', async (t) => {
     ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY NODE_ENV', [file('demo', DEMO_KEY)], { NODE_ENV: 'production' }),
     ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY DEMO_API_KEY_FILE', [file('demo', DEMO_KEY)], { DEMO_API_KEY: DEMO_KEY }),
     ...each('DEMO_API_KEY_FILE', 'DEMO_API_KEY_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')]),
+    ...each('DEMO_CLIENT_ID', 'DEMO_CLIENT_ID DEMO_CLIENT_SECRET', [DEMO_CLIENT.id]),
+    ...each('DEMO_CLIENT_SECRET', 'DEMO_CLIENT_ID DEMO_CLIENT_SECRET', [DEMO_CLIENT.secret]),
+    ...each('DEMO_CLIENT_SECRET_FILE', 'DEMO_CLIENT_ID DEMO_CLIENT_SECRET', [file('client', DEMO_CLIENT.secret)]),
+    ...each('DEMO_CLIENT_ID', 'DEMO_CLIENT_ID', ['x'.repeat(101), 'ä', 'a\nb', 'a\u007f'], { DEMO_CLIENT_SECRET: DEMO_CLIENT.secret }),
+    ...each('DEMO_CLIENT_SECRET', 'DEMO_CLIENT_SECRET', ['short', 'x'.repeat(31), 'x'.repeat(101), `${'x'.repeat(40)}ä`, `${'x'.repeat(40)}\n`], { DEMO_CLIENT_ID: DEMO_CLIENT.id }),
+    ...each('NODE_ENV', 'DEMO_CLIENT_SECRET NODE_ENV', ['production'], CLIENT),
+    ...each('DEMO_CLIENT_SECRET_FILE', 'DEMO_CLIENT_SECRET NODE_ENV', [file('client', DEMO_CLIENT.secret)], { NODE_ENV: 'production', DEMO_CLIENT_ID: DEMO_CLIENT.id }),
+    ...each('DEMO_CLIENT_SECRET_FILE', 'DEMO_CLIENT_SECRET DEMO_CLIENT_SECRET_FILE', [file('client', DEMO_CLIENT.secret)], CLIENT),
+    ...each('DEMO_CLIENT_SECRET_FILE', 'DEMO_CLIENT_SECRET_FILE', [tmpdir(), join(tmpdir(), 'there-is-no-such-file')], { DEMO_CLIENT_ID: DEMO_CLIENT.id }),
     ...['EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => [
       ...each(name, name, [`"${editorSecret()}"`, `'${editorSecret()}'`, ` ${editorSecret()}`, `${editorSecret()} `, `${editorSecret()}\n`, '""', ' ', '\n', '{"k":"wombat"}']),
       // The document server's own default is a word.
@@ -121,7 +132,7 @@ t.test('what a variable may be', async (t) => {
 
   const right = [
     {},
-    Object.fromEntries(['HOST', 'PORT', 'ISSUER', 'DATA_DIR', 'KEYS_FILE', 'KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY_FILE', 'TOKEN_PEPPER', 'TOKEN_PEPPER_FILE', 'REDIS_URL', 'DEMO_API_KEY', 'DEMO_API_KEY_FILE', 'TRUST_PROXY', 'CORS_ORIGINS', 'LOG_LEVEL', 'REQUEST_TIMEOUT'].map((name) => [name, ''])),
+    Object.fromEntries(['HOST', 'PORT', 'ISSUER', 'DATA_DIR', 'KEYS_FILE', 'KEY_ENCRYPTION_KEY', 'KEY_ENCRYPTION_KEY_FILE', 'TOKEN_PEPPER', 'TOKEN_PEPPER_FILE', 'REDIS_URL', 'DEMO_API_KEY', 'DEMO_API_KEY_FILE', 'DEMO_CLIENT_ID', 'DEMO_CLIENT_SECRET', 'DEMO_CLIENT_SECRET_FILE', 'TRUST_PROXY', 'CORS_ORIGINS', 'LOG_LEVEL', 'REQUEST_TIMEOUT'].map((name) => [name, ''])),
     ...['127.0.0.1', '127.8.9.10', '::1', 'localhost'].map((HOST) => ({ HOST })),
     ...['0.0.0.0', '::', 'app.example'].map((HOST) => ({ HOST, ISSUER: 'https://app.example' })),
     ...['0', '1', '65535'].map((PORT) => ({ PORT })),
@@ -136,6 +147,10 @@ t.test('what a variable may be', async (t) => {
     { TOKEN_PEPPER_FILE: file('pepper', `${encryptionKey()}\n`) },
     ...[REDIS_URL, 'rediss://redis.example'].map((REDIS_URL) => ({ REDIS_URL, KEY_ENCRYPTION_KEY: encryptionKey(), TOKEN_PEPPER: encryptionKey() })),
     ...[DEMO_KEY, createSecret('key'), 'x'.repeat(32), 'x'.repeat(512)].map((DEMO_API_KEY) => ({ DEMO_API_KEY })),
+    CLIENT,
+    { DEMO_CLIENT_ID: 'x'.repeat(100), DEMO_CLIENT_SECRET: 'x'.repeat(100) },
+    { DEMO_CLIENT_ID: 'x', DEMO_CLIENT_SECRET: createSecret('client') },
+    { DEMO_CLIENT_ID: 'x', DEMO_CLIENT_SECRET_FILE: file('client', `${'x'.repeat(32)}\n`) },
     ...['EDITOR_SECRET', 'EDITOR_OUTBOX_SECRET'].flatMap((name) => [
       { [name]: 'secret' },
       { [name]: editorSecret(), NODE_ENV: 'production' },
@@ -151,6 +166,7 @@ t.test('a wrong value stops the server with one line', async (t) => {
   const file = folderOf(t)
   const { d, ...publicHalf } = await generateKey('ES256')
   t.ok(d !== undefined)
+  const sessions = { ...await generateKey('ES256'), fdt_flow: 'sessions' }
   const shared = base64(randomBytes(32))
   const jwks = (...keys: object[]) => JSON.stringify({ keys })
 
@@ -168,6 +184,8 @@ t.test('a wrong value stops the server with one line', async (t) => {
     ['KEYS_FILE ENOENT', { KEYS_FILE: join(tmpdir(), 'there-is-no-such-file') }],
     ['KEYS_FILE', { KEYS_FILE: file('other', jwks({ ...await generateKey('ES256'), fdt_flow: 'access' })) }],
     ['KEYS_FILE', { KEYS_FILE: file('verifying', jwks({ ...publicHalf, fdt_flow: 'sessions' })) }],
+    ['KEYS_FILE access', { KEYS_FILE: file('sessions', jwks(sessions)) }],
+    ['KEYS_FILE access', { KEYS_FILE: file('secret', jwks(sessions, { kty: 'oct', k: randomBytes(32).toString('base64url'), alg: 'HS256', fdt_flow: 'access' })) }],
     ['KEY_ENCRYPTION_KEY', { KEY_ENCRYPTION_KEY: `1:${base64(randomBytes(16))}` }],
     ['KEY_ENCRYPTION_KEY', { KEY_ENCRYPTION_KEY: `${encryptionKey('1')},${encryptionKey('1')}` }],
     ['KEY_ENCRYPTION_KEY_FILE', { KEY_ENCRYPTION_KEY_FILE: tmpdir() }],
@@ -218,6 +236,8 @@ t.test('all that can be set, set', async (t) => {
       KEY_ENCRYPTION_KEY: key,
       TOKEN_PEPPER_FILE: file('pepper', `${encryptionKey('2')},${encryptionKey('1')}\n`),
       DEMO_API_KEY_FILE: file('demo', `${DEMO_KEY}\n`),
+      DEMO_CLIENT_ID: DEMO_CLIENT.id,
+      DEMO_CLIENT_SECRET_FILE: file('client', `${DEMO_CLIENT.secret}\n`),
       EDITOR_SECRET_FILE: file('inbox', `${editorSecret()}\n`),
       EDITOR_OUTBOX_SECRET: editorSecret(),
       DOCUMENT_SERVER_URL: 'https://docs.example/editors/',
@@ -234,13 +254,22 @@ t.test('all that can be set, set', async (t) => {
   t.equal((await revoke(url, DEMO_KEY, { user_id: 'anna' })).status, 204)
   t.equal((await read(url, token)).status, 401)
   const last = await issue(url, DEMO_KEY, { contract: ['read'] })
+  const access = await getToken(url, DEMO_CLIENT, {}, from)
+  t.match(claimsOf(access), { iss: 'https://app.example/tokens', aud: 'https://app.example/tokens', client_id: DEMO_CLIENT.id, scope: 'files.read files.write' })
+  t.match(await call(`${url}/v2.0/viewer/view`, { method: 'POST', bearer: access, body: { fileInfo: { filePath: 'contract.pdf' } } }), {
+    status: 200,
+    body: { pages: [{ downloadUrl: 'https://app.example/tokens/v2.0/viewer/storage/file/viewer/contract_pdf/p1.html' }] }
+  })
+  t.match(await call(`${url}/.well-known/oauth-authorization-server/tokens`), { status: 200, body: { token_endpoint: 'https://app.example/tokens/connect/token' } })
+  t.match(await call(`${url}/.well-known/oauth-protected-resource/tokens`), { status: 200, body: { resource: 'https://app.example/tokens' } })
+  await t.rejects(getToken(url, { ...DEMO_CLIENT, secret: `${DEMO_CLIENT.secret}x` }), /^no access token: 400 /)
   const page = await call(`${url}/editor/letter`, { bearer: DEMO_KEY })
   t.match(page.text, 'src="https://docs.example/editors/web-apps/apps/api/documents/api.js"')
   t.match(page.text, '"callbackUrl":"https://app.example/editor/letter/callback"', 'at the origin of ISSUER')
   t.equal(await stop(), 0)
 
   t.match(stdout(), /"remoteAddress":"192\.0\.2\.77"/, 'the first address that is not a proxy of ours')
-  t.notMatch(stdout(), /API key of this server/, 'a known key is enough')
+  t.notMatch(stdout(), /API key and the client of this server/, 'a known key is enough')
   t.notMatch(stdout(), /secret of the editor|secret are the same/, 'and two good secrets are no reason for a warning')
   t.equal(stderr(), '')
   for (const name of ['first-start.txt', 'key-encryption-key', 'token-pepper', 'editor-secret']) t.notOk(existsSync(join(dataDir, name)), `no ${name}`)
@@ -277,7 +306,7 @@ t.test('no log at all', async (t) => {
   t.equal((await list(`http://127.0.0.1:${port}`, 'nobody')).status, 401)
   program.process.kill('SIGTERM')
   t.equal(await program.ended, 0)
-  t.equal(program.output(), `\nThe API key of this server, and commands to try it, are in ${join(dataDir, 'first-start.txt')}\n\n`)
+  t.equal(program.output(), `\nThe API key and the client of this server, and commands to try them, are in ${join(dataDir, 'first-start.txt')}\n\n`)
 })
 
 t.test('a data folder that others made', async (t) => {

@@ -27,10 +27,10 @@ t.test('processes that start together on an empty folder agree', async (t) => {
     t.equal(headerOf(String(tokens[0]))['kid'], headerOf(String(tokens[1]))['kid'], 'and they sign with one key')
     for (const { url } of servers) t.equal((await list(url, key)).status, 200)
 
-    const shown = () => servers.flatMap((server) => server.stdout().split('\n').filter((line) => line.startsWith('The API key of this server')))
+    const shown = () => servers.flatMap((server) => server.stdout().split('\n').filter((line) => line.startsWith('The API key and the client of this server')))
     await until(() => shown().length > 0)
     t.strictSame(await Promise.all(servers.map((server) => server.stop())), [0, 0])
-    t.strictSame(shown(), [`The API key of this server, and commands to try it, are in ${join(dataDir, 'first-start.txt')}`], 'one tells of the key')
+    t.strictSame(shown(), [`The API key and the client of this server, and commands to try them, are in ${join(dataDir, 'first-start.txt')}`], 'one tells of the key')
     t.equal((await apiKeys(t, dataDir, 'list') as unknown[]).length, 1, 'there is one key')
     for (const server of servers) t.equal(server.stderr(), '')
     t.strictSame(readdirSync(dataDir).sort(), ['audit.jsonl', 'editor', 'editor-secret', 'first-start.txt', 'key-encryption-key', 'store', 'token-pepper'], 'and nothing lies around')
@@ -41,7 +41,7 @@ t.test('processes that start together on an empty folder agree', async (t) => {
 const FIRST_STARTS = `
   import { randomBytes } from 'node:crypto'
   import { join } from 'node:path'
-  import { createApiKeyRegistry } from 'fastify-doc-tokens/credentials'
+  import { createApiKeyRegistry, createClientRegistry } from 'fastify-doc-tokens/credentials'
   import { openLmdbStore } from 'fastify-doc-tokens/stores/lmdb'
   import { createMark, firstStart } from './dist/examples/server/first-start.js'
   import { readOrCreate } from './dist/examples/server/secret-file.js'
@@ -51,7 +51,7 @@ const FIRST_STARTS = `
     const store = await openLmdbStore({ path: join(dataDir, 'store') })
     while (Date.now() < at + index * 100);
     const secret = await readOrCreate(join(dataDir, 'secret'), () => randomBytes(32).toString('base64'))
-    const notice = await firstStart({ registry: createApiKeyRegistry({ store }), store, mark: createMark(), dataDir, url: 'http://127.0.0.1:3000', isLocal: true, terminal: true })
+    const notice = await firstStart({ registry: createApiKeyRegistry({ store }), clients: createClientRegistry({ store }), store, mark: createMark(), dataDir, url: 'http://127.0.0.1:3000', isLocal: true, terminal: true })
     outcomes.push({ secret, notice })
     await store.close()
   }

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { type Answer, call, issue, list, read, revoke } from '../support/example-client.ts'
-import { type ExampleServer, firstKey, firstNotice, newDataDir, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
+import { type Answer, call, formOf, getToken, issue, list, read, revoke } from '../support/example-client.ts'
+import { type ExampleServer, firstClient, firstKey, firstNotice, newDataDir, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
 import { quietPort, type RedisServer, skipWithoutRedis, startRedis } from '../support/redis-servers.ts'
 
 const secret = (id: string) => `${id}:${randomBytes(32).toString('base64')}`
@@ -11,10 +11,10 @@ const ISSUER = 'http://127.0.0.1:3000'
 const env = (url: string) => ({ ...SECRETS, REDIS_URL: url, ISSUER, TRUST_PROXY: '127.0.0.1' })
 
 /** Two servers with nothing in common but Redis and their secrets, and the API key that one of them has shown. */
-async function startTwo (t: Test, redis: RedisServer): Promise<{ servers: [ExampleServer, ExampleServer], key: string }> {
+async function startTwo (t: Test, redis: RedisServer): Promise<{ servers: [ExampleServer, ExampleServer], shown: ExampleServer, key: string }> {
   const servers = await Promise.all([startServer(t, { env: env(redis.url) }), startServer(t, { env: env(redis.url) })])
   const shown = await until(() => servers.find(({ dataDir }) => readdirSync(dataDir).includes('first-start.txt')))
-  return { servers, key: await firstKey(shown) }
+  return { servers, shown, key: await firstKey(shown) }
 }
 
 const generate = (url: string, key: string, { path = '', body = { file: 'contract' }, headers = {} }: { path?: string, body?: object, headers?: Record<string, string> } = {}) => {
@@ -29,7 +29,7 @@ const statuses = (answers: readonly Answer[], wanted: number) => answers.filter(
 
 t.test('two processes with one Redis', { skip: skipWithoutRedis }, async (t) => {
   const redis = await startRedis(t)
-  const { servers: [one, other], key } = await startTwo(t, redis)
+  const { servers: [one, other], shown, key } = await startTwo(t, redis)
   const urls = [one.url, other.url] as const
   /** Asks both by turns, so many at a time that neither is late for Redis. */
   const spread = async (count: number, ask: (url: string) => Promise<Answer>): Promise<Answer[]> => {
@@ -42,7 +42,8 @@ t.test('two processes with one Redis', { skip: skipWithoutRedis }, async (t) => 
     t.equal([one, other].filter(({ dataDir }) => readdirSync(dataDir).includes('first-start.txt')).length, 1)
     const [notice = ''] = (await Promise.all([one, other].filter(({ dataDir }) => readdirSync(dataDir).includes('first-start.txt')).map(({ dataDir }) => firstNotice(dataDir))))
     t.match(notice, 'This is the first start on this Redis.')
-    t.notMatch(notice, 'api-keys create', 'for which the program is not made')
+    t.match(notice, 'More clients: npx fastify-doc-tokens clients create, with REDIS_URL')
+    t.notMatch(notice, redis.url)
     for (const url of urls) t.equal((await list(url, key)).status, 200)
     for (const { dataDir } of [one, other]) for (const name of ['store', 'key-encryption-key', 'token-pepper', 'editor-secret']) t.notOk(readdirSync(dataDir).includes(name), `no ${name}`)
   })
@@ -57,6 +58,20 @@ t.test('two processes with one Redis', { skip: skipWithoutRedis }, async (t) => 
     const single = tokenOf(await generate(one.url, key, { path: '/cad-editor' }))
     const pages = await spread(40, (url) => call(`${url}/cad-editor?apitoken=${single}`))
     t.strictSame([statuses(pages, 200), statuses(pages, 403)], [3, 37], 'three uses in all, not each')
+  })
+
+  await t.test('access tokens', async (t) => {
+    const client = await firstClient(shown)
+    const introspect = (url: string, token: string) => call(`${url}/connect/introspect`, { method: 'POST', form: { token, ...formOf(client) } })
+    const formats = (url: string, bearer: string) => call(`${url}/v2.0/viewer/formats`, { bearer })
+    for (const [here, there] of [urls, [other.url, one.url]] as const) {
+      const token = await getToken(here, client)
+      t.match(await introspect(there, token), { status: 200, body: { active: true, client_id: client.id } })
+      t.match(await formats(there, token), { status: 200 })
+      t.equal((await call(`${here}/connect/revocation`, { method: 'POST', form: { token, ...formOf(client) } })).status, 200)
+      t.strictSame((await introspect(there, token)).body, { active: false })
+      t.match(await formats(there, token), { status: 401, body: { error: 'invalid_token' } }, 'at once')
+    }
   })
 
   await t.test('limits hold in all, not each', async (t) => {

@@ -1,13 +1,13 @@
 /** T34: the example server as its users run it. Whatever it writes anywhere is searched for whatever it was told in confidence. */
-import { randomBytes } from 'node:crypto'
-import { appendFileSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { createSecret } from '../../lib/credentials/index.ts'
 import { openLmdbStore } from '../../lib/stores/lmdb.ts'
 import { startDocumentServer } from '../support/document-server.ts'
-import { call, type CallOptions, issue, sendRaw } from '../support/example-client.ts'
-import { CLI, firstKey, freePort, run, startServer } from '../support/example-server.ts'
+import { call, type CallOptions, formOf, getToken, issue, sendRaw } from '../support/example-client.ts'
+import { CLI, firstClient, firstKey, freePort, run, startServer } from '../support/example-server.ts'
 import { findLeaks, type Place, type Secrets, spellings } from '../support/secrecy-net.ts'
 
 const ORIGIN = 'https://app.example'
@@ -21,7 +21,15 @@ function dataPlaces (dataDir: string): Place[] {
 
 /** A command on the data folder, and what it wrote. */
 async function command (t: Test, dataDir: string, ...args: string[]): Promise<Place> {
-  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, 'api-keys', ...args, '--data-dir', dataDir])
+  return await anyCommand(t, dataDir, 'api-keys', ...args)
+}
+
+async function clientCommand (t: Test, dataDir: string, ...args: string[]): Promise<Place> {
+  return await anyCommand(t, dataDir, 'clients', ...args)
+}
+
+async function anyCommand (t: Test, dataDir: string, what: string, ...args: string[]): Promise<Place> {
+  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, what, ...args, '--data-dir', dataDir])
   return { name: `command ${args[0]} that ended with ${code}`, text: stdout + stderr }
 }
 
@@ -76,7 +84,49 @@ t.test('no secret in what the server, its files and the commands beside it write
   for (const status of [200, 200, 200, 403]) t.equal((await call(`${url}/cad-editor?apitoken=${opaque.usedUp}`, { headers: somebody() })).status, status)
   const byToken = (path: string, token: string, options: CallOptions = {}) => send(path, { ...options, headers: { 'x-api-token': token, ...options.headers } })
 
-  for (const secret of [key, another, rotated, wrong, token, ended, forged, ...Object.values(editing), ...Object.values(opaque), ...Object.values(parameters).map(encodeURIComponent), opened.key, encodeURIComponent(user)]) {
+  const client = await firstClient(server)
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const jwk = publicKey.export({ format: 'jwk' })
+  /** What a client signs: an assertion (RFC 7523), or a proof (RFC 9449). */
+  const signed = (header: object, claims: object) => {
+    const input = [{ alg: 'ES256', ...header }, { iat: Math.floor(Date.now() / 1000), jti: randomBytes(24).toString('base64url'), ...claims }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    return `${input}.${sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  }
+  const keyFile = `${dataDir}.jwk`
+  writeFileSync(keyFile, JSON.stringify(jwk))
+  const withKey = await clientCommand(t, dataDir, 'create', '--public-key', keyFile, '--json')
+  const { record: { id: signer }, secret: signerSecret } = JSON.parse(withKey.text) as { record: { id: string }, secret: string }
+  const assertion = () => signed({}, { iss: signer, sub: signer, aud: url, exp: Math.floor(Date.now() / 1000) + 60 })
+  const proof = (htm: string, path: string, accessToken?: string) => signed({ typ: 'dpop+jwt', jwk }, { htm, htu: `${url}${path}`, ...(accessToken !== undefined && { ath: createHash('sha256').update(accessToken).digest('base64url') }) })
+  const byAssertion = (text: string) => ({ grant_type: 'client_credentials', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer', client_assertion: text })
+  const sendForm = (path: string, form: Record<string, string>, options: CallOptions = {}) => send(path, { method: 'POST', form, ...options })
+  const [asserted, provenAtToken] = [assertion(), proof('POST', '/connect/token')]
+  const bearer = await getToken(url, client, {}, somebody())
+  const endedAccess = await getToken(url, client, {}, somebody())
+  const bound = ((await call(`${url}/connect/token`, { method: 'POST', form: byAssertion(asserted), headers: { dpop: provenAtToken, ...somebody() } })).body as { access_token: string }).access_token
+  const provenAtFormats = proof('GET', '/v2.0/viewer/formats', bound)
+  t.equal((await call(`${url}/v2.0/viewer/formats`, { headers: { authorization: `DPoP ${bound}`, dpop: provenAtFormats, ...somebody() } })).status, 200)
+  t.equal((await call(`${url}/connect/revocation`, { method: 'POST', form: { token: endedAccess, ...formOf(client) }, headers: somebody() })).status, 200)
+  const oauth = {
+    'secret of the client': client.secret,
+    'secret of the other client': signerSecret,
+    'wrong secret': createSecret('client', client.id),
+    bearer,
+    'ended access token': endedAccess,
+    'forged access token': `${bearer.slice(0, -86)}${'A'.repeat(86)}`,
+    bound,
+    asserted,
+    provenAtToken,
+    provenAtFormats
+  }
+  // Used again, by others, and for something else.
+  await sendForm('/connect/token', byAssertion(asserted))
+  await sendForm('/connect/token', byAssertion(assertion()), { headers: { dpop: provenAtToken } })
+  await send('/v2.0/viewer/formats', { headers: { authorization: `DPoP ${bound}`, dpop: provenAtFormats } })
+  await send('/v2.0/viewer/formats', { bearer: bound })
+  await send('/v2.0/viewer/formats', { bearer: endedAccess })
+
+  for (const secret of [key, another, rotated, wrong, token, ended, forged, ...Object.values(oauth), ...Object.values(editing), ...Object.values(opaque), ...Object.values(parameters).map(encodeURIComponent), opened.key, encodeURIComponent(user)]) {
     // The plain name of a member is told to who sent it, up to 64 characters.
     const member = secret.padEnd(65, secret)
     const query = `?access_token=${encodeURIComponent(secret)}&${secret}`
@@ -90,6 +140,24 @@ t.test('no secret in what the server, its files and the commands beside it write
       await post('/viewer/sessions/revoke', body, { bearer: another })
       await post('/api/create-session', body)
     }
+    const basic = { authorization: `Basic ${Buffer.from(`${encodeURIComponent(client.id)}:${encodeURIComponent(secret)}`).toString('base64')}` }
+    for (const path of ['/connect/token', '/oauth2/token', '/connect/introspect', '/connect/revocation']) {
+      await sendForm(`${path}${query}`, { ...formOf(client), grant_type: secret, token: secret, scope: secret, resource: secret })
+      await sendForm(path, { ...formOf(client), grant_type: 'client_credentials', token: secret, scope: secret }, { headers: { dpop: secret } })
+      await sendForm(path, { ...formOf(client), grant_type: 'client_credentials', resource: `https://nothing.example/${secret}` })
+      await sendForm(path, { ...formOf({ id: secret, secret }), [secret]: secret })
+      await sendForm(path, { ...formOf({ ...client, secret }), token: secret, grant_type: 'client_credentials' })
+      await sendForm(path, { token: secret, grant_type: secret }, { headers: basic })
+      await sendForm(path, byAssertion(secret))
+      await send(path, { method: 'POST', body: { client_secret: secret } })
+      await send(path, { method: 'PUT', headers: { authorization: `Bearer ${secret}` } })
+    }
+    for (const path of ['/v2.0/viewer/formats', `/v2.0/viewer/storage/file/${secret}`, `/v2.0/conversion/formats?filePath=${secret}`, `/v3.0/slides/storage/${secret}/exist`, `/v2.0/${secret}`]) {
+      await send(path, { bearer: secret })
+      await send(path, { headers: { authorization: `DPoP ${secret}`, dpop: secret } })
+      await send(path, { bearer })
+    }
+    for (const body of [secret, { [member]: secret }, { FileInfo: { FilePath: secret, StorageName: secret, Password: secret } }, { FileInfo: { FilePath: [secret] } }, { FileInfo: { FilePath: 'contract.pdf' }, ViewFormat: secret }]) await post('/v2.0/viewer/view', body, { bearer })
     for (const path of ['', '/cad-editor']) {
       await send(`${path}/cad-editor?apitoken=${secret}`)
       await send(`/cad-editor?apitoken=${secret}&apitoken=${secret}`, { headers: { referer: `${ORIGIN}/?${secret}`, origin: ORIGIN } })
@@ -126,6 +194,7 @@ t.test('no secret in what the server, its files and the commands beside it write
   await send('/documents/contract', { bearer: ended })
   await send('/editor/letter/file?version=1', { bearer: download })
   for (let attempt = 0; attempt < 6; attempt++) await post('/viewer/sessions', {}, { bearer: wrong, headers: { 'x-forwarded-for': '192.0.2.1' } })
+  for (let attempt = 0; attempt < 6; attempt++) await sendForm('/connect/token', { grant_type: 'client_credentials', ...formOf({ ...client, secret: oauth['wrong secret'] }) }, { headers: { 'x-forwarded-for': '192.0.2.1' } })
   await byToken('/revoke', opaque.revoked, { method: 'POST', bearer: key })
   for (const spent of Object.values(opaque)) {
     await byToken('/verify', spent)
@@ -138,6 +207,10 @@ t.test('no secret in what the server, its files and the commands beside it write
   for (const secret of [key, token]) places.push(await command(t, dataDir, 'rotate', secret), await command(t, dataDir, 'create', '--label', 'label', '--expires-in', secret))
   places.push(await command(t, dataDir, 'list'), await command(t, dataDir, 'disable', id), await command(t, dataDir, 'revoke', id))
   await post('/viewer/sessions', {}, { bearer: rotated })
+  // A secret in the place of an id is not repeated.
+  for (const secret of [client.secret, bearer]) places.push(await clientCommand(t, dataDir, 'rotate-secret', secret))
+  places.push(await clientCommand(t, dataDir, 'list'), await clientCommand(t, dataDir, 'disable', client.id))
+  await sendForm('/connect/token', { grant_type: 'client_credentials', ...formOf(client) })
   t.equal(await server.stop(), 0)
 
   t.match(server.stdout(), 'the changes of a version cannot be kept')
@@ -146,7 +219,7 @@ t.test('no secret in what the server, its files and the commands beside it write
   for (const event of ['issued', 'verified', 'refused', 'revoked', 'locked']) t.ok(audit.includes(`"event":"${event}"`), event)
   t.ok(server.stdout().split('\n').length > places.length, 'and the log tells of all of them')
 
-  const secrets: Secrets = { key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2), ...editing }
+  const secrets: Secrets = { ...oauth, key, another, rotated, wrong, token, ended, forged, 'the key that seals': readFileSync(join(dataDir, 'key-encryption-key'), 'utf8').trim().slice(2), ...editing }
   const confidential: Secrets = {
     pepper: readFileSync(join(dataDir, 'token-pepper'), 'utf8').trim().slice(2),
     ...Object.fromEntries(Object.entries(opaque).flatMap(([name, token]) => [[`opaque ${name}`, token], [`start of opaque ${name}`, token.slice('fdt_opaque_'.length).slice(0, 24)]])),
@@ -157,6 +230,7 @@ t.test('no secret in what the server, its files and the commands beside it write
   t.ok(files.some(({ name }) => name === 'file audit.jsonl') && files.some(({ name }) => name.startsWith('file store')), 'the files are looked at')
   t.strictSame(findLeaks({ ...secrets, ...confidential }, [...places, ...files]), [])
   t.match(audit, /"event":"verified","flow":"opaque-tokens","name":"cad-editor"/)
+  for (const event of ['issued', 'verified', 'refused', 'revoked', 'locked']) t.match(audit, `"event":"${event}","flow":"client-credentials"`, event)
   // The audit log names whom it is about, versions who made them, and annotations are what the server is there to keep.
   const [versions, others] = [files.filter(({ name }) => name.startsWith('file editor/')), files.filter(({ name }) => !name.startsWith('file editor/'))]
   t.strictSame(findLeaks({ user }, [...places, ...others.filter(({ name }) => name !== 'file audit.jsonl')]), [])

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { text as readText } from 'node:stream/consumers'
+import { type ExampleClient } from './example-server.ts'
 
 /** An answer, read to its end. */
 export interface Answer {
@@ -21,6 +22,8 @@ export interface CallOptions {
   bearer?: string
   /** Sent as JSON; a string as it is. */
   body?: unknown
+  /** Sent as a form. */
+  form?: Record<string, string>
   /**
    * Bytes of a JSON body that is announced and never sent, which is enough to be told that it is too large. Who sends
    * it may be cut off before the answer is read.
@@ -29,7 +32,7 @@ export interface CallOptions {
 }
 
 export async function call (url: string, options: CallOptions = {}): Promise<Answer> {
-  const { method = 'GET', headers = {}, bearer, body, announced } = options
+  const { method = 'GET', headers = {}, bearer, body, form, announced } = options
   if (announced !== undefined) return await announce(url, announced, options)
   const reply = await fetch(url, {
     method,
@@ -39,6 +42,8 @@ export async function call (url: string, options: CallOptions = {}): Promise<Ans
       ...(body !== undefined && { 'content-type': 'application/json' }),
       ...headers
     },
+    // It tells its type by itself.
+    ...(form !== undefined && { body: new URLSearchParams(form) }),
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) })
   })
   const bytes = Buffer.from(await reply.arrayBuffer())
@@ -81,6 +86,18 @@ export async function issue (url: string, key: string, documents: Documents, mem
 
 export async function revoke (url: string, key: string, body: { jwt: string } | { user_id: string }, headers: Record<string, string> = {}): Promise<Answer> {
   return await call(`${url}/viewer/sessions/revoke`, { method: 'POST', bearer: key, headers, body })
+}
+
+/** What identifies a client, in a form. */
+export function formOf ({ id, secret }: ExampleClient): Record<string, string> {
+  return { client_id: id, client_secret: secret }
+}
+
+/** A new access token. */
+export async function getToken (url: string, client: ExampleClient, form: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<string> {
+  const { status, text, body } = await call(`${url}/connect/token`, { method: 'POST', headers, form: { grant_type: 'client_credentials', ...formOf(client), ...form } })
+  if (status !== 200) throw new Error(`no access token: ${status} ${text}`)
+  return (body as { access_token: string }).access_token // what 200 means
 }
 
 /** `GET /documents/<path>` with a session. */

@@ -74,9 +74,20 @@ export async function run (t: Test, command: string, args: readonly string[], op
 
 /** `fastify-doc-tokens api-keys` on a data folder. What it printed as JSON. */
 export async function apiKeys (t: Test, dataDir: string, ...args: string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, 'api-keys', ...args, '--data-dir', dataDir, '--json'])
+  return await command(t, dataDir, 'api-keys', ...args)
+}
+
+/** `fastify-doc-tokens` on a data folder. What it printed as JSON. */
+export async function command (t: Test, dataDir: string, ...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await run(t, process.execPath, [CLI, ...args, '--data-dir', dataDir, '--json'])
   if (code !== 0) throw new Error(`the program ended with ${code}: ${stderr}`)
   return JSON.parse(stdout)
+}
+
+/** What identifies a client. */
+export interface ExampleClient {
+  id: string
+  secret: string
 }
 
 export interface ServerOptions {
@@ -107,12 +118,15 @@ export function newDataDir (t: Test): string {
   return join(folder, 'data')
 }
 
+/** How the notice of a first start ends. */
+export const LAST_COMMAND = '/v2.0/viewer/formats -H "Authorization: Bearer $ACCESS"\n\n'
+
 /** What a first start had to say, where there is no terminal. */
 export async function firstNotice (dataDir: string): Promise<string> {
   return await until(() => {
     try {
       const text = readFileSync(join(dataDir, 'first-start.txt'), 'utf8')
-      return text.endsWith('?apitoken=$TOKEN"\n\n') && text
+      return text.endsWith(LAST_COMMAND) && text
     } catch {
       return undefined
     }
@@ -128,6 +142,18 @@ export async function firstKey ({ dataDir }: { dataDir: string }): Promise<strin
 
 export function findKey (text: string): string | undefined {
   return /\bfdt_key_[\w-]{66}(?![\w-])/.exec(text)?.[0]
+}
+
+/** The client of the first start. */
+export async function firstClient ({ dataDir }: { dataDir: string }): Promise<ExampleClient> {
+  return findClient(await firstNotice(dataDir))
+}
+
+/** A client whose secret stands in a text. */
+export function findClient (text: string): ExampleClient {
+  const [secret, id] = /\bfdt_client_([a-z0-9]{16})_[\w-]{49}(?![\w-])/.exec(text) ?? []
+  if (secret === undefined || id === undefined) throw new Error('the text holds no client')
+  return { id, secret }
 }
 
 /** Asks again and again until there is an answer. */

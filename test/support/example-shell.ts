@@ -20,6 +20,7 @@ const { values, positionals: [url] } = parseArgs({
   }
 })
 const headers = (values.header ?? []).map((header) => header.split(/: */))
+if (values.data !== undefined && !headers.some(([name]) => name.toLowerCase() === 'content-type')) headers.push(['content-type', 'application/x-www-form-urlencoded'])
 const method = values.request ?? (values.data === undefined ? 'GET' : 'POST')
 fetch(url, { method, headers, body: values.data, redirect: 'manual' }).then(async (reply) => {
   const body = Buffer.from(await reply.arrayBuffer())

@@ -2,7 +2,7 @@ import { type Client } from '../../credentials/client.ts'
 import { InvalidOptionError, NoSigningKeyError } from '../../errors.ts'
 import { type KeyRing } from '../../keys/key-ring.ts'
 import { isScopeName } from '../../oauth/scope.ts'
-import { checkClock, checkWhole, isObject } from '../../options.ts'
+import { checkClock, checkNames, checkWhole, isObject } from '../../options.ts'
 import { checkStore, type TokenStore } from '../../stores/token-store.ts'
 import { isPlainUrl } from '../../urls.ts'
 import { checkName } from '../document-session-options.ts'
@@ -60,7 +60,7 @@ export interface AccessTokensOptions<Scope extends string = string> {
    * Which of the scopes that a client asks for, or gets by default, it gets now: some of them, such as those of a paid plan. What
    * is not one of them is refused, and so is the request when none is left. Default is all. A failure is an outage (503).
    */
-  grantScopes? (scopes: readonly Scope[], client: Client): readonly Scope[] | Promise<readonly Scope[]>
+  grantScopes? (scopes: ReadonlyArray<NoInfer<Scope>>, client: Client): ReadonlyArray<NoInfer<Scope>> | Promise<ReadonlyArray<NoInfer<Scope>>>
   /** Bytes of memory for tokens verified before, so that the next request costs no signature check. `0` is none. Default is 8 MiB. */
   cacheBytes?: number
   /** Current time in milliseconds since the Unix epoch. Default is `Date.now`. */
@@ -96,7 +96,8 @@ export interface AccessSettings<Scope extends string> {
   readonly now: () => number
 }
 
-const MAX_LIFETIME = 366 * 86_400
+/** Seconds. */
+export const MAX_LIFETIME = 366 * 86_400
 const MAX_NAMES = 64
 
 /**
@@ -116,17 +117,18 @@ export function resolveAccessOptions<Scope extends string> (options: AccessToken
   if (!isUrl(issuer)) throw new InvalidOptionError('issuer', 'must be an http(s) URL without user, query and fragment')
   checkKeys(keys)
   if (store !== undefined || canIssue(keys)) checkStore(store as TokenStore)
-  checkNames('scopes', scopes, 1, isScopeName, 'names of 1 to 64 printable ASCII characters without space, quote and backslash')
+  checkList('scopes', scopes, 1, isScopeName, 'names of 1 to 64 printable ASCII characters without space, quote and backslash')
   checkName(name)
   if (!Object.hasOwn(PROFILES, profile)) throw new InvalidOptionError('profile', `must be one of ${Object.keys(PROFILES).join(', ')}`)
   if (!isAudience(audience)) throw new InvalidOptionError('audience', 'must be 1 to 512 printable ASCII characters')
-  checkNames('resources', resources, 0, isAudience, 'texts of 1 to 512 printable ASCII characters')
+  checkList('resources', resources, 0, isAudience, 'texts of 1 to 512 printable ASCII characters')
   if (resources.includes(audience)) throw new InvalidOptionError('resources', 'must not repeat audience')
   checkWhole('maxLifetime', maxLifetime, 1, MAX_LIFETIME)
   checkWhole('defaultLifetime', defaultLifetime, 1, maxLifetime)
   checkWhole('clockTolerance', clockTolerance, 0, 60)
   if (publicUrl !== undefined && !isUrl(publicUrl)) throw new InvalidOptionError('publicUrl', 'must be an http(s) URL without user, query and fragment')
   if (typeof dpop !== 'boolean' && !isObject(dpop)) throw new InvalidOptionError('dpop', 'must be true, false or { nonceSecret? }')
+  if (isObject(dpop)) checkNames(dpop, ['nonceSecret'], 'dpop')
   if (dpop !== false && publicUrl === undefined) throw new InvalidOptionError('publicUrl', 'is required with dpop: proofs name the URL of a request')
   if (dpop !== false && store === undefined) throw new InvalidOptionError('store', 'is required with dpop: a proof is good once')
   if (resourceMetadata !== undefined && !isUrl(resourceMetadata)) throw new InvalidOptionError('resourceMetadata', 'must be an http(s) URL without user, query and fragment')
@@ -173,7 +175,7 @@ function checkKeys (keys: unknown): asserts keys is KeyRing {
   if ((keys as KeyRing).list().some(({ algorithm }) => algorithm === 'HS256')) throw new InvalidOptionError('keys', 'must sign with ES256, EdDSA, RS256 or PS256: whoever verifies with a secret can issue as well')
 }
 
-function checkNames (option: string, names: unknown, least: number, isName: (name: unknown) => boolean, must: string): void {
+function checkList (option: string, names: unknown, least: number, isName: (name: unknown) => boolean, must: string): void {
   // Spread first: `every` alone would skip the holes of a sparse array.
   const isUsable = Array.isArray(names) && names.length >= least && names.length <= MAX_NAMES && [...names].every(isName) && new Set(names).size === names.length
   if (!isUsable) throw new InvalidOptionError(option, `must be a list of ${least} to ${MAX_NAMES} different ${must}`)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client } from '../../credentials/client.ts'
+import { digest } from '../../digest.ts'
 import {
   InvalidOptionError, InvalidRequestError, InvalidScopeError, InvalidTargetError, InvalidTokenError, IssuerUnavailableError, LifetimeTooLongError,
   TokenExpiredError, TokenRevokedError
@@ -14,7 +15,7 @@ import { createJwtVerifier } from '../jwt-verifier.ts'
 import { type KeyEngineFactory, keyEngines } from '../key-engine.ts'
 import { createRevocations, type Revocations, type RevocationTarget } from '../revocations.ts'
 import { isUuidv7, uuidv7, uuidv7Time } from '../uuid.ts'
-import { type AccessSettings, canIssue } from './options.ts'
+import { type AccessSettings, canIssue, MAX_LIFETIME } from './options.ts'
 import { PROFILES } from './profile.ts'
 import { createRemoteEngine } from './remote-engine.ts'
 import { type AccessToken, type AccessTokenReference, type IssuedAccessToken } from './token.ts'
@@ -120,7 +121,9 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
   const profile = PROFILES[settings.profile]
   const tolerance = settings.clockTolerance * 1000
   const engineOf = keyEngines(isRemoteRing(keys) ? createRemoteEngine : createEngine, profile.typ)
-  const revocations = store && createRevocations({ store, prefix: `access/${name}`, maxLifetime: maxLifetime * 1000, now })
+  // How long tokens of another issuer live is not for the options to say.
+  const longest = canIssue(keys) ? maxLifetime : MAX_LIFETIME
+  const revocations = store && createRevocations({ store, prefix: `access/${name}`, maxLifetime: longest * 1000, now })
   const authenticate = createJwtVerifier<Verified<Scope>>({
     keys,
     engineOf,
@@ -151,7 +154,7 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
       // Names that left the vocabulary since are no harm: no guard asks for them.
       scopes: [...profile.scopesOf(claims)] as Scope[],
       audiences: [aud].flat(),
-      issuedAt: isUuidv7(jti) ? uuidv7Time(jti) : Math.floor(iat) * 1000,
+      issuedAt: issuedAtOf(jti, iat),
       expiresAt: exp,
       ...(nbf !== undefined && { notBefore: nbf }),
       ...(cnf?.jkt !== undefined && { jkt: cnf.jkt }),
@@ -252,7 +255,7 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
       const token = typeof target === 'string' ? await find(target, issuedTo) : checkReference(target)
       if (token === undefined) return false
       const { jti, expiresAt, client, owner } = token
-      await revoke(jti, Math.ceil(expiresAt * 1000))
+      await revoke(storedId(jti), Math.ceil(expiresAt * 1000))
       publish('revoked', () => ({ flow: FLOW, name, time: now(), id: jti, credential: client, owner }))
       return true
     },
@@ -288,7 +291,19 @@ export function holderOf (token: AccessToken | undefined): TokenHolder {
 }
 
 function revocable ({ jti, client, owner }: AccessToken): { jti: string, credential: string, owner: string | undefined } {
-  return { jti, credential: client, owner }
+  return { jti: storedId(jti), credential: client, owner }
+}
+
+/** Another issuer's id may be any text: in the store stands its digest, whose form nobody else chooses. */
+function storedId (jti: string): string {
+  return isUuidv7(jti) ? jti : digest(jti)
+}
+
+/** To the millisecond where the id tells it, and says nothing else than `iat`: another issuer may have made it at any time. */
+function issuedAtOf (jti: string, iat: number): number {
+  const second = Math.floor(iat)
+  const time = isUuidv7(jti) ? uuidv7Time(jti) : undefined
+  return time !== undefined && Math.floor(time / 1000) === second ? time : second * 1000
 }
 
 function checkInput<Scope extends string> (input: AccessTokenInput<Scope>): AccessTokenInput<Scope> {
@@ -302,7 +317,7 @@ function checkInput<Scope extends string> (input: AccessTokenInput<Scope>): Acce
 }
 
 function checkReference (reference: AccessTokenReference): AccessTokenReference {
-  if (typeof reference?.jti !== 'string' || !isUuidv7(reference.jti) || !Number.isFinite(reference.expiresAt)) throw new InvalidRequestError('revoke takes a token, or what issue or verify returned')
+  if (typeof reference?.jti !== 'string' || reference.jti === '' || reference.jti.length > 256 || !Number.isFinite(reference.expiresAt)) throw new InvalidRequestError('revoke takes a token, or what issue or verify returned')
   return reference
 }
 
