@@ -32,6 +32,7 @@ export function parseForm (bytes: Uint8Array): Form {
     if (pair === '') continue
     const [name, value] = splitAt(pair, '=').map(decodeFormText)
     if (name === undefined || value === undefined) throw new InvalidFormError('it is not percent-encoded UTF-8')
+    if (name === '__proto__') throw new InvalidFormError('it holds a parameter __proto__')
     const values = parameters.get(name) ?? []
     if (values.length > 0 && name !== REPEATABLE) throw new InvalidFormError('it repeats a parameter')
     parameters.set(name, [...values, value])

@@ -41,7 +41,7 @@ export function oauthBody (error: CodedError): object {
 /** At the token endpoint: 401 answers who used HTTP Basic, and the vendor's 400 everybody else. What is no form is a bad request. */
 export function judgeAtToken (error: CodedError, { headers }: FastifyRequest): Judgement {
   if (error instanceof InvalidClientError && headers.authorization !== undefined) return challenged(error)
-  return { answer: error.statusCode === 415 ? new InvalidFormError('it is not application/x-www-form-urlencoded') : error, holder: {} }
+  return { ...about(error), answer: error.statusCode === 415 ? new InvalidFormError('it is not application/x-www-form-urlencoded') : error }
 }
 
 /** Elsewhere the caller is a protected resource: RFC 7662, section 2.3, and RFC 7009, section 2.2.1. */
@@ -50,5 +50,11 @@ export function judgeElsewhere (error: CodedError, request: FastifyRequest): Jud
 }
 
 function challenged (error: CodedError): Judgement {
-  return { answer: Object.assign(error, { statusCode: 401, headers: { 'www-authenticate': BASIC_CHALLENGE } }), holder: {} }
+  return { ...about(error), answer: Object.assign(error, { statusCode: 401, headers: { 'www-authenticate': BASIC_CHALLENGE } }) }
+}
+
+/** Why an assertion, or the record of a client, is of no use: for the log. Neither message holds anything that came with a request. */
+function about (error: CodedError): Omit<Judgement, 'answer'> {
+  const { cause } = error
+  return { holder: {}, ...(error instanceof InvalidClientError && cause instanceof Error && { details: { reason: cause.message } }) }
 }

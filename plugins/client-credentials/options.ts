@@ -49,7 +49,8 @@ const ROUTE_OPTION_NAMES = ['clients', 'aliases', 'metadata', 'legacyAudience', 
 
 const NAMES: ReadonlySet<string> = new Set([...ACCESS_OPTION_NAMES, ...ROUTE_OPTION_NAMES, 'tokens', 'routes'])
 
-const ALIAS = /^(?:\/[\w.~-]+)+$/
+/** What is `well-known` is none: metadata may be there. */
+const ALIAS = /^(?!\/\.well-known\/)(?:\/[\w.~-]+)+$/
 
 /** @internal What the routes need, or `undefined` where there shall be none. */
 export function resolveAccessRoutes (options: ClientCredentialsOptions): ResolvedAccessRoutes | undefined {
@@ -66,5 +67,5 @@ export function resolveAccessRoutes (options: ClientCredentialsOptions): Resolve
   if (typeof metadata !== 'boolean') throw new InvalidOptionError('metadata', 'must be true or false')
   if (!Array.isArray(legacyAudience) || ![...legacyAudience].every((audience) => typeof audience === 'string' && audience !== '')) throw new InvalidOptionError('legacyAudience', 'must be a list of strings')
   checkPrefix(prefix)
-  return { clients, aliases, metadata, legacyAudience, prefix, limits: resolveMachineLimits(limits) }
+  return { clients, aliases, metadata, legacyAudience: [...legacyAudience], prefix, limits: resolveMachineLimits(limits) }
 }

@@ -123,6 +123,8 @@ export function resolveAccessOptions<Scope extends string> (options: AccessToken
   if (!isAudience(audience)) throw new InvalidOptionError('audience', 'must be 1 to 512 printable ASCII characters')
   checkList('resources', resources, 0, isAudience, 'texts of 1 to 512 printable ASCII characters')
   if (resources.includes(audience)) throw new InvalidOptionError('resources', 'must not repeat audience')
+  // First by itself: it may be what `maxLifetime` is made of.
+  if (options.defaultLifetime !== undefined) checkWhole('defaultLifetime', options.defaultLifetime, 1, MAX_LIFETIME)
   checkWhole('maxLifetime', maxLifetime, 1, MAX_LIFETIME)
   checkWhole('defaultLifetime', defaultLifetime, 1, maxLifetime)
   checkWhole('clockTolerance', clockTolerance, 0, 60)

@@ -180,9 +180,10 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
     if (!wanted.every((scope) => allowed.includes(scope))) throw new InvalidScopeError()
     if (grantScopes === undefined || wanted.length === 0) return { scopes: wanted, isNarrowed: false }
 
-    const granted = await orOutage(async () => await grantScopes(wanted, client))
-    if (!Array.isArray(granted) || !granted.every((scope) => wanted.includes(scope)) || granted.length === 0) throw new InvalidScopeError()
-    const scopes = wanted.filter((scope) => granted.includes(scope))
+    // A copy: what the host does to its list must not pass for what was asked.
+    const granted = await orOutage(async () => await grantScopes([...wanted], client))
+    const scopes = Array.isArray(granted) && granted.every((scope) => wanted.includes(scope)) ? wanted.filter((scope) => granted.includes(scope)) : []
+    if (scopes.length === 0) throw new InvalidScopeError()
     return { scopes, isNarrowed: scopes.length < wanted.length }
   }
 

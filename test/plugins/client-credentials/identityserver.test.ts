@@ -3,7 +3,7 @@ import { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { createKeyRing, generateKey, type LocalKeyRing } from '../../../lib/keys/index.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
-import { clientCredentials, createAccessTokens } from '../../../plugins/client-credentials/index.ts'
+import { clientCredentials, type ClientCredentialsOptions, createAccessTokens } from '../../../plugins/client-credentials/index.ts'
 import { sessionIssuance } from '../../../plugins/session-issuance/index.ts'
 import { inEveryHost } from '../../support/hosts.ts'
 import { answer, ISSUER, oauthHost, refused, ringOf, SCOPES } from '../../support/oauth-host.ts'
@@ -90,12 +90,12 @@ inEveryHost(t, 'a guard takes one profile, never either (T30)', async (t) => {
 t.test('one key, one use: what has both is refused when it is registered (T30)', async (t) => {
   const [keys, others] = [createKeyRing([{ key: await generateKey('ES256') }]), createKeyRing([{ key: await generateKey('ES256') }])]
   const store = createMemoryStore()
-  const access = { issuer: ISSUER, store, scopes: SCOPES, routes: false } as const
+  const access = (name: string) => ({ issuer: `${ISSUER}/${name}`, name, store, scopes: SCOPES })
   const session = { issuer: ISSUER, store, routes: false } as const
   const register: Record<string, (app: FastifyInstance, ring: LocalKeyRing, name: string) => PromiseLike<unknown>> = {
-    rfc9068: (app, ring, name) => app.register(clientCredentials, { ...access, keys: ring, name }),
-    identityserver: (app, ring, name) => app.register(clientCredentials, { ...access, keys: ring, name, profile: 'identityserver' }),
-    'identityserver, ready': async (app, ring, name) => await app.register(clientCredentials, { tokens: await createAccessTokens({ issuer: ISSUER, store, scopes: SCOPES, keys: ring, name, profile: 'identityserver' }), routes: false }),
+    rfc9068: (app, ring, name) => app.register(clientCredentials, { ...access(name), keys: ring, routes: false }),
+    identityserver: (app, ring, name) => app.register(clientCredentials, { ...access(name), keys: ring, profile: 'identityserver', routes: false }),
+    'identityserver, ready': async (app, ring, name) => await app.register(clientCredentials, { tokens: await createAccessTokens({ ...access(name), keys: ring, profile: 'identityserver' }), routes: false }),
     sessions: (app, ring, name) => app.register(sessionIssuance, { ...session, keys: ring, name })
   }
   for (const [first, registerFirst] of Object.entries(register)) {
@@ -108,5 +108,25 @@ t.test('one key, one use: what has both is refused when it is registered (T30)',
       t.match(await together(keys), isOneUse ? undefined : { code: 'FDT_INVALID_OPTION', message: /"keys".*another flow/ }, `${first}, ${second}`)
       t.equal(await together(others), undefined, `${first}, ${second} with keys of their own`)
     }
+  }
+})
+
+t.test('one issuer and audience, one instance: two would not learn of each other\'s revocations (T30)', async (t) => {
+  const keys = createKeyRing([{ key: await generateKey('ES256') }])
+  const options = { issuer: ISSUER, store: createMemoryStore(), scopes: SCOPES, keys }
+  const tokens = await createAccessTokens(options)
+  const cases: Array<[name: string, other: ClientCredentialsOptions, refused: boolean]> = [
+    ['the same', { ...options, name: 'other', routes: false }, true],
+    ['the audience, said', { ...options, name: 'other', audience: ISSUER, routes: false }, true],
+    ['another audience', { ...options, name: 'other', audience: 'https://files.example', routes: false }, false],
+    ['another issuer', { ...options, name: 'other', issuer: `${ISSUER}/other`, audience: ISSUER, routes: false }, false],
+    ['the very same object', { tokens, routes: false }, false]
+  ]
+  for (const [name, other, refused] of cases) {
+    const error = await registrationError(async (app) => {
+      await app.register(async (scope) => { await scope.register(clientCredentials, { tokens, routes: false }) })
+      await app.register(async (scope) => { await scope.register(clientCredentials, other) })
+    })
+    t.match(error, refused ? { code: 'FDT_INVALID_OPTION', message: /"audience"/ } : undefined, name)
   }
 })

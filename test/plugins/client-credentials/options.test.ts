@@ -138,8 +138,8 @@ t.test('its keys sign nothing else (T30)', async (t) => {
   const ring = () => createKeyRing([{ key: jwk }])
   const credentials = createApiKeyRegistry({ store })
   const uses: Record<string, (app: FastifyInstance) => Promise<unknown>> = {
-    'access tokens': async (app) => await app.register(async (scope) => { await scope.register(clientCredentials, { ...own, keys: ring(), name: 'one', routes: false }) }),
-    'those of the other profile': async (app) => await app.register(async (scope) => { await scope.register(clientCredentials, { ...own, keys: ring(), name: 'two', profile: 'identityserver', routes: false }) }),
+    'access tokens': async (app) => await app.register(async (scope) => { await scope.register(clientCredentials, { ...own, issuer: `${ISSUER}/one`, keys: ring(), name: 'one', routes: false }) }),
+    'those of the other profile': async (app) => await app.register(async (scope) => { await scope.register(clientCredentials, { ...own, issuer: `${ISSUER}/two`, keys: ring(), name: 'two', profile: 'identityserver', routes: false }) }),
     sessions: async (app) => await app.register(sessionIssuance, { issuer: ISSUER, store, credentials, keys: ring() })
   }
   for (const [first, one] of Object.entries(uses)) {
