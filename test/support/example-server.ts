@@ -45,10 +45,13 @@ export interface ProgramOptions {
   stdin?: string
 }
 
+/** For tap: what was built is not what is to be covered. */
+const NOT_COVERED = { _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+
 /** Starts a program in the root of the package. It is gone when the test is over. */
 export function startProgram (t: Test, command: string, args: readonly string[], { env = {}, umask, stdin }: ProgramOptions = {}): Program {
   const { PATH = '', HOME = '' } = process.env
-  const options: SpawnOptions = { cwd: ROOT, env: { PATH, HOME, ...env }, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }
+  const options: SpawnOptions = { cwd: ROOT, env: { PATH, HOME, ...NOT_COVERED, ...env }, stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] }
   const before = umask === undefined ? undefined : process.umask(umask)
   const child = spawn(command, args, options)
   if (before !== undefined) process.umask(before)

@@ -10,7 +10,7 @@ const MAIN = fileURLToPath(new URL('../../../lib/cli/main.ts', import.meta.url))
 
 /** The program as it is, in a process of its own, with the loaders of this one. */
 function cli (dataDir: string, args: string[], stdout: 'pipe' | number = 'pipe'): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [...process.execArgv, MAIN, ...args], { encoding: 'utf8', env: { ...process.env, DATA_DIR: dataDir }, stdio: ['ignore', stdout, 'pipe'] })
+  return spawnSync(process.execPath, [...process.execArgv, MAIN, ...args], { encoding: 'utf8', env: { ...process.env, DATA_DIR: dataDir, _TAPJS_PROCESSINFO_COVERAGE_: '1' }, stdio: ['ignore', stdout, 'pipe'] })
 }
 
 t.test('a program that works on the folder of a running server, with effect at once', async (t) => {
