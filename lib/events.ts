@@ -99,7 +99,10 @@ export interface LimitedEvent extends EventBase, RequestOrigin {
  * the `refused` of the failure that brought it about; those that meet the lock are `refused` with `FDT_LOCKED`.
  */
 export interface LockedEvent extends EventBase, RequestOrigin {
-  /** The id that was presented, by anybody: it is public. Whether there is such a credential was not looked up. */
+  /**
+   * The id that was presented, by anybody. Of an API key it is public, and whether there is such a key was not looked up. Of a client
+   * it is `?` unless there is one: who mixes up id and secret presents a secret.
+   */
   readonly credential: string
   /** When the lock ends, in milliseconds since the Unix epoch. */
   readonly until: number

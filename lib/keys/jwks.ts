@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey } from 'node:crypto'
 import { UnusableKeyError } from '../errors.ts'
 import { type JsonWebKey, type KeyRing, type RingKey } from './key-ring.ts'
 
@@ -25,7 +25,9 @@ export function publicJwks (ring: Pick<KeyRing, 'list'>): { keys: PublicJwk[] } 
 }
 
 function publicJwk ({ kid, algorithm, verifyKey }: RingKey): PublicJwk {
-  return { ...verifyKey.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }
+  // A ring of the host's own may hold a whole key there.
+  const half = verifyKey.type === 'private' ? createPublicKey(verifyKey) : verifyKey
+  return { ...half.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' }
 }
 
 /**

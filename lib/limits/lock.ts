@@ -13,7 +13,7 @@ export interface Attempt {
   /** Fastify's `request.ip`. */
   address: string | undefined
   /** Told when this attempt brought the lock about, and until when: milliseconds since the Unix epoch. */
-  onLocked?: (id: string, until: number) => void
+  onLocked?: (id: string, until: number) => void | Promise<void>
 }
 
 /** Ends guessing, and never locks out who does not guess: failures count per id *and* address. */
@@ -47,13 +47,13 @@ export function createLock ({ store, prefix, now }: CountersOptions, limit: Limi
     if (entry !== undefined) throw later(new LockedError(), Number(decodeRecord(entry)['until']) - now())
   }
 
-  async function countFailureOf (key: string, lock: (until: number) => void): Promise<void> {
+  async function countFailureOf (key: string, lock: (until: number) => void | Promise<void> | undefined): Promise<void> {
     const usage = tightest(await counters.count([{ policy: 'credential', key, factor: 1 }], { max, timeWindow }))
     if (usage === undefined || usage.remaining > 0) return
     const { resetsIn: ttl, isExceeded } = usage
     const until = now() + ttl
     // At each later failure as well: who counted to `max` may have died over it.
-    if (await orOutage(() => store.add(lockOf(key), encodeRecord({ until }), { ttl }))) lock(until)
+    if (await orOutage(() => store.add(lockOf(key), encodeRecord({ until }), { ttl }))) await lock(until)
     if (isExceeded) throw later(new LockedError(), ttl)
   }
 

@@ -24,7 +24,7 @@ const shared = {
 export const AccessClaimsSchema = Type.Object({
   ...shared,
   sub: Text(512),
-  scope: Type.Optional(Type.String({ maxLength: 4096 }))
+  scope: Type.Optional(Type.String({ maxLength: 4160 }))
 })
 
 /** The claims as IdentityServer writes them: `scope` is a list. */

@@ -24,7 +24,7 @@ export interface ClientAuthentication {
 /** What a URL never holds, since URLs are logged: RFC 6749, section 2.3.1. */
 const PARAMETERS = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'grant_type', 'scope', 'resource', 'token', 'token_type_hint']
 
-const clientsOf = new WeakMap<FastifyRequest, Client>()
+const clientsOf = new WeakMap<FastifyRequest, { client: Client, since: number }>()
 
 const forms = new WeakMap<FastifyRequest, Form>()
 
@@ -48,11 +48,14 @@ export async function requireClient (scope: FastifyInstance, { clients, instance
     refuseQuery(request)
     const presented = readClient(authorizationOf(request), formOf(request))
     const id = presented.method === 'assertion' ? readAssertionClient(presented.assertion) : presented.id
-    const onLocked = (credential: string, until: number): void => {
+    const onLocked = async (presentedId: string, until: number): Promise<void> => {
+      // Ids and secrets that were mixed up come here too: what is no client's id is not told.
+      const credential = await clients.find(presentedId).then((record) => record?.id === presentedId ? presentedId : '?', () => '?')
       publish('locked', () => ({ flow, name, time: now(), ...originOf(request), credential, until }))
     }
+    const since = now()
     const client = await lock.attempt({ id, address: request.ip, onLocked }, () => authenticate(presented))
-    clientsOf.set(request, client)
+    clientsOf.set(request, { client, since })
     rememberCaller(request, client)
   })
   await limitByCaller(scope, instance, limits.credential, 'preHandler')
@@ -60,9 +63,14 @@ export async function requireClient (scope: FastifyInstance, { clients, instance
 
 /** The client that sends a request. Only on a route that wants one. */
 export function clientOf (request: FastifyRequest): Client {
-  const client = clientsOf.get(request)
-  if (client === undefined) throw new InvalidClientError()
-  return client
+  return authenticationOf(request).client
+}
+
+/** The client, and when it was looked up: what is ended later ends what it gets now. */
+export function authenticationOf (request: FastifyRequest): { client: Client, since: number } {
+  const found = clientsOf.get(request)
+  if (found === undefined) throw new InvalidClientError()
+  return found
 }
 
 /** A parser of the scope. Hooks of the host's get an empty body to see: what they make of one is not what was sent, and what they log is no secret. */

@@ -5,6 +5,7 @@
  */
 import { type FastifyInstance, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { digest } from '../../lib/digest.ts'
 import { InvalidOptionError } from '../../lib/errors.ts'
 import { createDpop } from '../../lib/oauth/dpop.ts'
 import { resourceMetadata, type ResourceMetadata, serverMetadata, type ServerMetadata, wellKnownPath } from '../../lib/oauth/metadata.ts'
@@ -102,7 +103,7 @@ async function makeTokens<Scope extends string> (options: AccessTokensOptions<Sc
   const tokens = Object.freeze<AccessTokens<Scope>>({
     ...core,
     require: (...args: readonly unknown[]) => createGuard(core, parts, args),
-    metadata: () => serverMetadata(settings, parts.prefix),
+    metadata: () => serverMetadata(settings, parts.prefix ?? ''),
     resourceMetadata: () => resourceMetadata(settings)
   })
   partsOf.set(tokens, parts)
@@ -110,13 +111,13 @@ async function makeTokens<Scope extends string> (options: AccessTokensOptions<Sc
 }
 
 function createParts<Scope extends string> (settings: AccessSettings<Scope>): AccessParts {
-  const { store, name, now, publicUrl, dpop } = settings
-  const singleUse = store && createSingleUse({ store, prefix: `access/${name}/used`, now })
+  const { store, issuer, now, publicUrl, dpop } = settings
+  const singleUse = store && createSingleUse({ store, prefix: `access/${digest(issuer)}/used`, now })
   return {
     dpop: dpop && singleUse && createDpop({ publicUrl, singleUse, now, nonceSecret: dpop.nonceSecret }),
     singleUse,
     resourceMetadata: settings.resourceMetadata,
-    prefix: ''
+    prefix: undefined
   }
 }
 
@@ -141,9 +142,9 @@ const guarded = new WeakMap<object, Map<string, AccessTokens<string>>>()
 
 /** Two such instances would take each other's tokens, and not learn of each other's revocations. */
 function claimAudience ({ server }: FastifyInstance, tokens: AccessTokens<string>): void {
-  const { issuer, audience } = tokens.settings
+  const { issuer, audience, profile } = tokens.settings
   const known = guarded.get(server) ?? new Map<string, AccessTokens<string>>()
-  const kind = JSON.stringify([issuer, audience])
+  const kind = JSON.stringify([issuer, audience, profile])
   if ((known.get(kind) ?? tokens) !== tokens) throw new InvalidOptionError('audience', 'must not be that of another instance with the same issuer')
   guarded.set(server, known.set(kind, tokens))
 }
@@ -157,7 +158,9 @@ async function registerRoutes (fastify: Parameters<typeof plugin>[0], tokens: Ac
   if (options.metadata && fastify.prefix !== '') throw new InvalidOptionError('metadata', 'cannot be served under a prefix, where nobody looks for it: set it to false and serve app.accessTokens.metadata() yourself')
   if (options.metadata && !paths.every((path) => /^[\w./~-]+$/.test(path))) throw new InvalidOptionError('metadata', 'cannot be served for a path of other characters than A-Z, a-z, 0-9, ., _, ~ and -')
 
-  parts.prefix = `${fastify.prefix}${options.prefix}`
+  const prefix = `${fastify.prefix}${options.prefix}`
+  if ((parts.prefix ?? prefix) !== prefix) throw new InvalidOptionError('prefix', 'must be the same wherever these tokens are registered: their metadata can name one')
+  parts.prefix = prefix
   const scopeOptions = { ...options, tokens, parts, store, singleUse: parts.singleUse }
   await fastify.register(tokenRoutes, scopeOptions)
   await fastify.register(endpointRoutes, scopeOptions)

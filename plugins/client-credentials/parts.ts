@@ -9,6 +9,6 @@ export interface AccessParts {
   readonly singleUse: SingleUse | undefined
   /** Set where the plugin serves it. */
   resourceMetadata: string | undefined
-  /** The path that the routes hang under. */
-  prefix: string
+  /** The path that the routes hang under, once they do. */
+  prefix: string | undefined
 }

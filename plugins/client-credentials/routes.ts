@@ -15,7 +15,7 @@ import { describe, prepareScope, refuseOtherMethods } from '../shared/flow-scope
 import { sendJson, sendNothing } from '../shared/json-reply.ts'
 import { CLIENT_SECURITY, declareSecuritySchemes, operationIdOf } from '../shared/openapi.ts'
 import { type TypeBoxPlugin } from '../shared/type-provider.ts'
-import { clientOf, formOf, keepForm, requireClient } from './authentication.ts'
+import { authenticationOf, clientOf, formOf, keepForm, requireClient } from './authentication.ts'
 import { judgeAtToken, judgeElsewhere, oauthBody } from './errors.ts'
 import { pathOf, withNonceOf } from './proof.ts'
 import { type AccessTokens } from './index.ts'
@@ -73,7 +73,7 @@ export const tokenRoutes: TypeBoxPlugin<AccessScopeOptions> = async (fastify, op
         }
       }, async (request, reply) => {
         const form = formOf(request)
-        const client = clientOf(request)
+        const { client, since } = authenticationOf(request)
         const grantType = form.get('grant_type')
         if (grantType === undefined) throw new InvalidRequestError('grant_type is required')
         if (grantType !== 'client_credentials') throw new UnsupportedGrantTypeError()
@@ -83,6 +83,7 @@ export const tokenRoutes: TypeBoxPlugin<AccessScopeOptions> = async (fastify, op
         const jkt = await bindingOf(request, client)
         const { token, expiresIn, scopes, isNarrowed } = await tokens.issue({
           client,
+          since,
           ...(scope !== undefined && { scopes: parseScope(scope) }),
           ...(audiences.length > 0 && { audiences }),
           ...(jkt !== undefined && { jkt })

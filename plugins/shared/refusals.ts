@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { type FastifyReply, type FastifyRequest } from 'fastify'
+import { IssuerUnavailableError } from '../../lib/errors.ts'
 import { type TokenHolder } from '../../lib/events.ts'
 import { publish } from '../../lib/publish.ts'
 import { type FlowInstance, originOf } from './flow-instance.ts'
@@ -63,7 +64,8 @@ function hasCode (error: unknown): error is CodedError {
  */
 export function reportRefusal (request: FastifyRequest, error: CodedError, { flow, name, now }: FlowInstance, holder: TokenHolder, details?: object): void {
   const { code, statusCode: status } = error
-  if (status >= 500) request.log.error(error)
+  // An issuer that is away was told of once: strangers who make up keys must not fill the log.
+  if (status >= 500 && !(error instanceof IssuerUnavailableError)) request.log.error(error)
   else if (details !== undefined) request.log.warn({ code, ...details }, 'request refused')
   else request.log.info({ code }, 'request refused')
   publish('refused', () => ({ flow, name, time: now(), ...originOf(request), code, status, ...holder }))

@@ -57,7 +57,7 @@ async function createOAuth (store: TokenStore, name: string) {
   if (signing === undefined || proving === undefined) throw new TypeError('there are two keys')
   const registry = createClientRegistry({ store: createMemoryStore({ now }), now })
   const { record: client, secret = '' } = await registry.create({ keys: [{ ...signing.verifyKey.export({ format: 'jwk' }), kty: 'EC' }] })
-  const make = async (profile: Profile) => await createAccessTokens({ issuer: ISSUER, name: `${name}-${profile}`, profile, store, now, keys: createKeyRing([{ key: await generateKey('ES256') }]), scopes: ['api.read'], publicUrl: ISSUER, dpop: true })
+  const make = async (profile: Profile) => await createAccessTokens({ issuer: `${ISSUER}/${name}`, name: `${name}-${profile}`, profile, store, now, keys: createKeyRing([{ key: await generateKey('ES256') }]), scopes: ['api.read'], publicUrl: ISSUER, dpop: true })
   const access = { rfc9068: await make('rfc9068'), identityserver: await make('identityserver') }
   const jwk = proving.verifyKey.export({ format: 'jwk' })
   const { token: bound } = await access.rfc9068.issue({ client, jkt: jwkThumbprint(jwk) })
@@ -66,7 +66,7 @@ async function createOAuth (store: TokenStore, name: string) {
   const kinds: Kind[] = [
     ...PROFILES.map((profile): Kind => ({ name: profile, make: async () => (await access[profile].issue({ client })).token, opens: [`${profile} at a guard`, `${profile} to be told of`, `${profile} to be ended`] })),
     { name: 'client secret', make: () => secret, opens: ['client secret'] },
-    { name: 'client assertion', make: () => forge({ alg: 'ES256', typ: 'JWT' }, { iss: client.id, sub: client.id, aud: ISSUER, exp: SECONDS + 60, ...times() }, signing), opens: ['client assertion'] },
+    { name: 'client assertion', make: () => forge({ alg: 'ES256', typ: 'JWT' }, { iss: client.id, sub: client.id, aud: `${ISSUER}/${name}`, exp: SECONDS + 60, ...times() }, signing), opens: ['client assertion'] },
     { name: 'DPoP proof', make: () => forge({ alg: 'ES256', typ: 'dpop+jwt', jwk }, { htm: 'GET', htu: `${ISSUER}/rfc9068/open`, ath: digest(bound), ...times() }, proving), opens: ['DPoP proof'] }
   ]
   return { access, registry, client, secret, bound, kinds }

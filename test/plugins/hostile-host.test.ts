@@ -35,7 +35,7 @@ async function registerAll (scope: FastifyInstance, { clients, ...options }: Ses
   await scope.register(sessionBroker, { name, sessions: scope.documentSessions, limitKey: () => 'ada', authorize: async () => null })
   await scope.register(configSigning, { ...editor, name, store: scope.documentSessions.settings.store, limitKey: () => 'ada' })
   await scope.register(opaqueTokens, { name, pepper: PEPPER, store: scope.documentSessions.settings.store, credentials, limits })
-  await scope.register(clientCredentials, { name, issuer: ISSUER, keys: accessKeys, store: scope.documentSessions.settings.store, scopes: ['api.read', 'api.write'], clients, limits, metadata: scope.prefix === '' })
+  await scope.register(clientCredentials, { name, issuer: name === 'other' ? `${ISSUER}/other` : ISSUER, keys: accessKeys, store: scope.documentSessions.settings.store, scopes: ['api.read', 'api.write'], clients, limits, metadata: scope.prefix === '' })
 }
 
 /** Routes of the host's behind every guard. */

@@ -33,7 +33,7 @@ export interface AccessTokensOptions<Scope extends string = string> {
   store?: TokenStore
   /** The scopes there are: 1–64 names of 1–64 printable ASCII characters without space, quote and backslash. */
   scopes: readonly Scope[]
-  /** Separates this instance's store keys from another instance's. Default is `default`. */
+  /** Tells this instance from others in events, and separates what it counts. What was ended is known by `issuer`. Default is `default`. */
   name?: string
   /** How tokens are written and read: never both. `identityserver` wants `keys` that sign nothing else. Default is `rfc9068`. */
   profile?: AccessTokenProfile

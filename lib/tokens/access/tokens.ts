@@ -3,16 +3,16 @@ import { type Client } from '../../credentials/client.ts'
 import { digest } from '../../digest.ts'
 import {
   InvalidOptionError, InvalidRequestError, InvalidScopeError, InvalidTargetError, InvalidTokenError, IssuerUnavailableError, LifetimeTooLongError,
-  TokenExpiredError, TokenRevokedError
+  StoreUnavailableError, TokenExpiredError, TokenRevokedError, UnusableKeyError
 } from '../../errors.ts'
 import { type TokenHolder } from '../../events.ts'
 import { deepFreeze } from '../../freeze.ts'
 import { publicJwks, type PublicJwk } from '../../keys/jwks.ts'
+import { type RingKey } from '../../keys/key-ring.ts'
 import { isRemoteRing } from '../../keys/remote-ring.ts'
 import { publish } from '../../publish.ts'
-import { orOutage } from '../../stores/outage.ts'
 import { createJwtVerifier } from '../jwt-verifier.ts'
-import { type KeyEngineFactory, keyEngines } from '../key-engine.ts'
+import { type KeyEngine, type KeyEngineFactory, keyEngines } from '../key-engine.ts'
 import { createRevocations, type Revocations, type RevocationTarget } from '../revocations.ts'
 import { isUuidv7, uuidv7, uuidv7Time } from '../uuid.ts'
 import { type AccessSettings, canIssue, MAX_LIFETIME } from './options.ts'
@@ -32,6 +32,11 @@ export interface AccessTokenInput<Scope extends string> {
   expiresIn?: number
   /** Thumbprint (RFC 7638) of the key that the token is bound to: RFC 9449. Default is none. */
   jkt?: string
+  /**
+   * When the client was looked up, in milliseconds since the Unix epoch: the token is of that time, and so a `revokeAll` that came
+   * since ends it. Not in the future. Default is now.
+   */
+  since?: number
 }
 
 /** What ends many tokens at once. */
@@ -46,7 +51,7 @@ export interface AccessTokensCore<Scope extends string = string> {
    *
    * @throws {InvalidRequestError} `FDT_INVALID_REQUEST` (400) for a member that is unusable.
    * @throws {InvalidScopeError} `FDT_INVALID_SCOPE` (400) for a scope that is unknown, that the client may not have, or when none is granted.
-   * @throws {InvalidTargetError} `FDT_INVALID_TARGET` (400) for a resource that is unknown or that the client may not have tokens for.
+   * @throws {InvalidTargetError} `FDT_INVALID_TARGET` (400) for a resource that is unknown or that the client may not have tokens for, or for so many that no guard would take the token.
    * @throws {LifetimeTooLongError} `FDT_LIFETIME_TOO_LONG` (400) beyond `maxLifetime`.
    * @throws {NoSigningKeyError} `FDT_NO_SIGNING_KEY` (500) when the ring holds public halves only.
    * @throws {SignerFailedError} `FDT_SIGNER_FAILED` (503).
@@ -120,10 +125,15 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
   const { issuer, keys, store, name, audience, audiences, maxLifetime, defaultLifetime, grantScopes, now } = settings
   const profile = PROFILES[settings.profile]
   const tolerance = settings.clockTolerance * 1000
-  const engineOf = keyEngines(isRemoteRing(keys) ? createRemoteEngine : createEngine, profile.typ)
+  const engines = keyEngines(isRemoteRing(keys) ? createRemoteEngine : createEngine, profile.typ)
+  // A ring may follow a file: what was looked at while the app booted need not hold.
+  const engineOf = async (key: RingKey): Promise<KeyEngine> => {
+    if (key.algorithm === 'HS256') throw new UnusableKeyError('whoever verifies access tokens with a secret can issue as well')
+    return await engines(key)
+  }
   // How long tokens of another issuer live is not for the options to say.
   const longest = canIssue(keys) ? maxLifetime : MAX_LIFETIME
-  const revocations = store && createRevocations({ store, prefix: `access/${name}`, maxLifetime: longest * 1000, now })
+  const revocations = store && createRevocations({ store, prefix: `access/${digest(issuer)}`, maxLifetime: longest * 1000, now })
   const authenticate = createJwtVerifier<Verified<Scope>>({
     keys,
     engineOf,
@@ -181,7 +191,7 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
     if (grantScopes === undefined || wanted.length === 0) return { scopes: wanted, isNarrowed: false }
 
     // A copy: what the host does to its list must not pass for what was asked.
-    const granted = await orOutage(async () => await grantScopes([...wanted], client))
+    const granted = await callHost(async () => await grantScopes([...wanted], client))
     const scopes = Array.isArray(granted) && granted.every((scope) => wanted.includes(scope)) ? wanted.filter((scope) => granted.includes(scope)) : []
     if (scopes.length === 0) throw new InvalidScopeError()
     return { scopes, isNarrowed: scopes.length < wanted.length }
@@ -202,11 +212,11 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
   }
 
   async function issue (input: AccessTokenInput<Scope>): Promise<IssuedAccessToken<Scope>> {
-    const { client, jkt } = checkInput(input)
+    const called = now()
+    const { client, jkt, since: time = called } = checkInput(input, called)
     const expiresIn = chooseLifetime(input.expiresIn, client)
     const chosen = chooseAudiences(input.audiences, client)
     const { scopes, isNarrowed } = await chooseScopes(input.scopes, client)
-    const time = now()
     const issuedAt = Math.floor(time / 1000)
     const expiresAt = issuedAt + expiresIn
     const jti = uuidv7(time)
@@ -214,7 +224,8 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
     const engine = await engineOf(keys.signing())
     await revocations?.announceLifetime()
     const token = await engine.sign({ ...profile.write({ issuer, audiences: chosen, client: client.id, owner: client.owner, scopes, jti, issuedAt, expiresAt, jkt }) })
-    publish('issued', () => ({ flow: FLOW, name, time, id: jti, subject: client.id, credential: client.id, owner: client.owner, documents: [], scopes, expiresAt }))
+    if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTargetError()
+    publish('issued', () => ({ flow: FLOW, name, time: called, id: jti, subject: client.id, credential: client.id, owner: client.owner, documents: [], scopes, expiresAt }))
     return { token, jti, scopes, isNarrowed, audiences: chosen, expiresIn, expiresAt }
   }
 
@@ -274,6 +285,15 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
   })
 }
 
+/** Whatever a function of the host's throws is an outage, errors of ours among them: they would be taken for an answer. */
+async function callHost<Result> (call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call()
+  } catch (cause) {
+    throw new StoreUnavailableError({ cause })
+  }
+}
+
 const tokensOf = new WeakMap<Error, AccessToken>()
 
 function over (token: AccessToken, error: Error): Error {
@@ -307,11 +327,14 @@ function issuedAtOf (jti: string, iat: number): number {
   return time !== undefined && Math.floor(time / 1000) === second ? time : second * 1000
 }
 
-function checkInput<Scope extends string> (input: AccessTokenInput<Scope>): AccessTokenInput<Scope> {
+function checkInput<Scope extends string> (input: AccessTokenInput<Scope>, now: number): AccessTokenInput<Scope> {
   if (typeof input !== 'object' || input === null) throw new InvalidRequestError('issue takes an object')
-  const { client, jkt, scopes, audiences } = input
+  const { client, jkt, scopes, audiences, since } = input
   if (typeof client?.id !== 'string' || !/^[\x20-\x7e]{1,100}$/.test(client.id)) throw new InvalidRequestError('client must have an id of 1 to 100 printable ASCII characters')
   if (jkt !== undefined && (typeof jkt !== 'string' || !/^[A-Za-z0-9_-]{43}$/.test(jkt))) throw new InvalidRequestError('jkt must be a SHA-256 thumbprint in base64url')
+  // In a text, parts of names would be found.
+  if (![client.scopes, client.defaultScopes, client.audiences].every((list) => list === undefined || Array.isArray(list))) throw new InvalidRequestError('scopes, defaultScopes and audiences of client must be lists')
+  if (since !== undefined && !(Number.isFinite(since) && since >= 0 && since <= now)) throw new InvalidRequestError('since must be milliseconds since 1970-01-01T00:00:00Z, not in the future')
   if (scopes !== undefined && !Array.isArray(scopes)) throw new InvalidRequestError('scopes must be a list')
   if (audiences !== undefined && !Array.isArray(audiences)) throw new InvalidRequestError('audiences must be a list')
   return input
