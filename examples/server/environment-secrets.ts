@@ -13,7 +13,7 @@ export interface DemoClient {
 }
 
 /** A secret stands in the variable itself, or in the file that `<name>_FILE` names. */
-function readSecret (env: NodeJS.ProcessEnv, name: string): string | undefined {
+export function readSecret (env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = env[name]
   const file = env[`${name}_FILE`]
   if (file === undefined || file === '') return value === '' ? undefined : value

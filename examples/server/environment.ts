@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { type NamedKey } from 'fastify-doc-tokens/keys'
 import { EnvironmentError } from './environment-error.ts'
-import { type DemoClient, readDemoClient, readDemoKey, readEditorSecret, readKeys, readPeppers } from './environment-secrets.ts'
+import { type DemoClient, readDemoClient, readDemoKey, readEditorSecret, readKeys, readPeppers, readSecret } from './environment-secrets.ts'
 import { packageRoot } from './package-root.ts'
 
 export { EnvironmentError, namingVariable } from './environment-error.ts'
@@ -68,7 +68,7 @@ export function readEnvironment (env: NodeJS.ProcessEnv): Environment {
   const keysFile = read('KEYS_FILE')
   const keyEncryptionKeys = readKeys(env, 'KEY_ENCRYPTION_KEY')
   const tokenPeppers = readPeppers(env)
-  const redisUrl = read('REDIS_URL')
+  const redisUrl = readSecret(env, 'REDIS_URL') ?? ''
   for (const [name, keys] of Object.entries({ KEY_ENCRYPTION_KEY: keyEncryptionKeys, TOKEN_PEPPER: tokenPeppers })) {
     // Another process on that Redis would make another one, and open nothing of the first.
     if (redisUrl !== '' && keys === undefined) throw new EnvironmentError(name, 'is required with REDIS_URL: id:base64 of 32 random bytes, the same for all processes')

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Answer, call, formOf, getToken, issue, list, read, revoke } from '../support/example-client.ts'
 import { type ExampleServer, firstClient, firstKey, firstNotice, newDataDir, SERVER, startProgram, startServer, until } from '../support/example-server.ts'
@@ -12,7 +13,8 @@ const env = (url: string) => ({ ...SECRETS, REDIS_URL: url, ISSUER, TRUST_PROXY:
 
 /** Two servers with nothing in common but Redis and their secrets, and the API key that one of them has shown. */
 async function startTwo (t: Test, redis: RedisServer): Promise<{ servers: [ExampleServer, ExampleServer], shown: ExampleServer, key: string }> {
-  const servers = await Promise.all([startServer(t, { env: env(redis.url) }), startServer(t, { env: env(redis.url) })])
+  const inFile = join(t.testdir({ 'redis-url': `${redis.url}\n` }), 'redis-url')
+  const servers = await Promise.all([startServer(t, { env: env(redis.url) }), startServer(t, { env: { ...env(''), REDIS_URL_FILE: inFile } })])
   const shown = await until(() => servers.find(({ dataDir }) => readdirSync(dataDir).includes('first-start.txt')))
   return { servers, shown, key: await firstKey(shown) }
 }
