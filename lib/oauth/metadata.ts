@@ -11,7 +11,7 @@ export const PATHS = {
 } as const
 
 /** Algorithms of client assertions and of DPoP proofs. `Ed25519` is what RFC 9864 calls `EdDSA`. */
-export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const
+const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const
 
 /** `none` is none of them. */
 const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const

@@ -25,7 +25,7 @@ const NAMES: Readonly<Record<string, string>> = {
 }
 
 /** What HTTP Basic is asked for with. Both are encoded as RFC 6749, section 2.3.1, says. */
-export const BASIC_CHALLENGE = 'Basic realm="client credentials", charset="UTF-8"'
+const BASIC_CHALLENGE = 'Basic realm="client credentials", charset="UTF-8"'
 
 /** The `error` of a refusal. Every one has it: one of the vendor's SDKs waits for ever where it is missing. */
 export function errorName ({ code, statusCode }: Pick<CodedError, 'code' | 'statusCode'>): string {

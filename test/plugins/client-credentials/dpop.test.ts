@@ -156,8 +156,7 @@ inEveryHost(t, 'at a guard', async (t) => {
 
 inEveryHost(t, 'a proof is for one request, however many guards there are', async (t) => {
   const { app, tokens, scope, token, prove, client, prover } = await dpopHost(t)
-  const { require } = tokens
-  scope.get('/chain', { onRequest: [require({ anyScope: true }), require('api.read')], preHandler: require('api.write') }, async () => 'passed')
+  scope.get('/chain', { onRequest: [tokens.require({ anyScope: true }), tokens.require('api.read')], preHandler: tokens.require('api.write') }, async () => 'passed')
   const ask = (proof: string, authorization = `DPoP ${token}`) => app.inject({ url: '/chain', headers: { authorization, dpop: proof } })
   const proof = prove({ htu: `${PUBLIC_URL}/chain` })
   t.equal((await ask(proof)).body, 'passed')
