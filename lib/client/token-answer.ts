@@ -1,3 +1,4 @@
+import { readBounded } from '../bounded-body.ts'
 import { isObject } from '../options.ts'
 
 /** What an answer grants. */
@@ -26,15 +27,8 @@ const DEFAULT_LIFETIME = 60
 
 /** @internal The body as text, or `undefined` where it is too long: then no more of it is read. Bytes that are no UTF-8 hurt nobody in members that nobody reads. */
 export async function readText (response: Response): Promise<string | undefined> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length
-    // Leaving the loop ends the connection.
-    if (length > MAX_ANSWER) return undefined
-    chunks.push(chunk)
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks))
+  const bytes = await readBounded(response, MAX_ANSWER)
+  return bytes && new TextDecoder().decode(bytes)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readBounded } from '../bounded-body.ts'
 import { InvalidOptionError, IssuerUnavailableError, NoSigningKeyError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { checkClock, checkNames, checkWhole, isObject } from '../options.ts'
@@ -167,15 +168,9 @@ async function download (url: string, fetch: typeof globalThis.fetch, signal: Ab
     await reply.body?.cancel()
     throw outage(`the answer has status ${reply.status}`)
   }
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of reply.body ?? []) {
-    length += chunk.length
-    // Leaving the loop ends the connection.
-    if (length > MAX_ANSWER) throw outage(`the answer is longer than ${MAX_ANSWER} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+  const bytes = await readBounded(reply, MAX_ANSWER)
+  if (bytes === undefined) throw outage(`the answer is longer than ${MAX_ANSWER} bytes`)
+  return bytes
 }
 
 /** The keys that can serve, those that did not change as the objects that they were. */

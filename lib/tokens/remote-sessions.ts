@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { readBounded } from '../bounded-body.ts'
 import { InvalidOptionError, UpstreamFailedError, UpstreamTimeoutError } from '../errors.ts'
 import { parseJson } from '../json.ts'
 import { checkNames, checkWhole } from '../options.ts'
@@ -69,7 +70,8 @@ export async function askForSession ({ url, apiKey, timeout }: Required<RemoteSe
       body: JSON.stringify(body)
     })
     // Read in any case: what is left unread cannot be kept alive.
-    const bytes = await readBounded(reply)
+    const bytes = await readBounded(reply, MAX_ANSWER)
+    if (bytes === undefined) throw failed(`the answer is longer than ${MAX_ANSWER} bytes`)
     if (!reply.ok) throw failed(`the answer has status ${reply.status}`)
     return readToken(bytes)
   } catch (error) {
@@ -77,18 +79,6 @@ export async function askForSession ({ url, apiKey, timeout }: Required<RemoteSe
     if (signal.aborted) throw new UpstreamTimeoutError({ cause: new TypeError(`there was no answer within ${timeout} ms`) })
     throw failed(`the request failed with ${codeOf(error)}`)
   }
-}
-
-async function readBounded (reply: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of reply.body ?? []) {
-    length += chunk.length
-    // Leaving the loop ends the connection.
-    if (length > MAX_ANSWER) throw failed(`the answer is longer than ${MAX_ANSWER} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function readToken (bytes: Uint8Array): string {
