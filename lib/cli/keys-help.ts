@@ -8,7 +8,7 @@ Without either it is the file key-encryption-key in the data folder, which the s
 `
 
 const RING_OPTION = `      --ring <name>           which ring, as the server names it: the example server has sessions
-                              (ES256), access (RS256) and identityserver (RS256)
+                              (ES256) and access (RS256)
 `
 
 export const HELP = `Usage: fastify-doc-tokens keys <command> [options]

@@ -5,7 +5,7 @@
  */
 import { Type } from '@sinclair/typebox'
 import {
-  InvalidClientError, InvalidDpopProofError, InvalidFormError, InvalidRequestError, InvalidScopeError, InvalidTargetError, LockedError, RateLimitedError,
+  DpopNonceRequiredError, InvalidClientError, InvalidDpopProofError, InvalidFormError, InvalidRequestError, InvalidScopeError, InvalidTargetError, LockedError, RateLimitedError,
   SignerFailedError, StoreFullError, StoreUnavailableError, UnsupportedGrantTypeError
 } from '../errors.ts'
 import { type ErrorExample, errorReplies, JWT_EXAMPLE, replyHeaders } from './replies.ts'
@@ -57,6 +57,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   FDT_INVALID_SCOPE: 'invalid_scope',
   FDT_INVALID_TARGET: 'invalid_target',
   FDT_INVALID_DPOP_PROOF: 'invalid_dpop_proof',
+  FDT_DPOP_NONCE_REQUIRED: 'use_dpop_nonce',
   FDT_LOCKED: 'temporarily_unavailable',
   FDT_RATE_LIMITED: 'temporarily_unavailable',
   FDT_STORE_UNAVAILABLE: 'temporarily_unavailable',
@@ -79,25 +80,36 @@ const unauthorized = errorReplies([Object.assign(new InvalidClientError(), { sta
   headers: { ...headers, 'WWW-Authenticate': Type.String({ description: 'RFC 7617', example: 'Basic realm="client credentials", charset="UTF-8"' }) }
 })
 
-/** What `POST /connect/token` answers. */
-export const tokenReplies = {
-  200: Type.Object({
-    access_token: Type.String({ description: 'The access token, a JWT' }),
-    expires_in: Type.Integer({ minimum: 1, description: 'Seconds that it lives' }),
-    token_type: Type.Union([Type.Literal('Bearer'), Type.Literal('DPoP')]),
-    scope: Type.Optional(Type.String({ description: 'What the token is good for, where that is not what was asked for' }))
-  }, { description: 'The access token', headers, 'x-examples': { token: { value: { access_token: JWT_EXAMPLE, expires_in: 86_400, token_type: 'Bearer' } } } }),
-  ...errorReplies([
-    ...formErrors,
-    new InvalidClientError(),
-    new InvalidRequestError('grant_type is required'),
-    new UnsupportedGrantTypeError(),
-    new InvalidScopeError(),
-    new InvalidTargetError(),
-    new InvalidDpopProofError(),
-    new SignerFailedError()
-  ], difference),
-  ...unauthorized
+const TokenReplySchema = Type.Object({
+  access_token: Type.String({ description: 'The access token, a JWT' }),
+  expires_in: Type.Integer({ minimum: 1, description: 'Seconds that it lives' }),
+  token_type: Type.Union([Type.Literal('Bearer'), Type.Literal('DPoP')]),
+  scope: Type.Optional(Type.String({ description: 'What the token is good for, where that is not what was asked for' }))
+}, { description: 'The access token', headers, 'x-examples': { token: { value: { access_token: JWT_EXAMPLE, expires_in: 86_400, token_type: 'Bearer' } } } })
+
+/**
+ * What `POST /connect/token` answers.
+ *
+ * @param withNonce Whether DPoP proofs have to hold a nonce.
+ */
+export function tokenReplies (withNonce: boolean) {
+  const nonce = { 'DPoP-Nonce': Type.String({ description: 'With `use_dpop_nonce`: what the next proof has to hold', example: 'eyJ7S_zG.eyJH0-Z.HX4w-7v' }) }
+  return {
+    200: TokenReplySchema,
+    ...errorReplies(formErrors, difference),
+    ...errorReplies([
+      ...formErrors.filter(({ statusCode }) => statusCode === 400),
+      new InvalidClientError(),
+      new InvalidRequestError('grant_type is required'),
+      new UnsupportedGrantTypeError(),
+      new InvalidScopeError(),
+      new InvalidTargetError(),
+      new InvalidDpopProofError(),
+      ...(withNonce ? [new DpopNonceRequiredError()] : [])
+    ], { ...difference, headers: { ...headers, ...(withNonce && nonce) } }),
+    ...errorReplies([...formErrors.filter(({ statusCode }) => statusCode === 503), new SignerFailedError()], difference),
+    ...unauthorized
+  }
 }
 
 /** What `POST /connect/introspect` answers. Of a token that the client may not know, it says `active: false` and nothing else. */

@@ -69,7 +69,7 @@ export const tokenRoutes: TypeBoxPlugin<AccessScopeOptions> = async (fastify, op
             description: 'The client credentials grant: RFC 6749, section 4.4.'
           }),
           body: TokenBodySchema,
-          response: tokenReplies
+          response: tokenReplies(dpop?.nonce() !== undefined)
         }
       }, async (request, reply) => {
         const form = formOf(request)
@@ -83,7 +83,8 @@ export const tokenRoutes: TypeBoxPlugin<AccessScopeOptions> = async (fastify, op
         const jkt = await bindingOf(request, client)
         const { token, expiresIn, scopes, isNarrowed } = await tokens.issue({
           client,
-          since,
+          // A clock that was set back meanwhile is no mistake of the client's.
+          since: Math.min(since, tokens.settings.now()),
           ...(scope !== undefined && { scopes: parseScope(scope) }),
           ...(audiences.length > 0 && { audiences }),
           ...(jkt !== undefined && { jkt })

@@ -1,9 +1,12 @@
+import { createSign, generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
-import { generateKey, type JsonWebKey, type LocalKeyRing } from '../../../lib/keys/index.ts'
+import { createKeyRing, generateKey, type JsonWebKey, type LocalKeyRing, openStoredKeyRing, parseNamedKey } from '../../../lib/keys/index.ts'
+import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { createAccessTokens } from '../../../plugins/client-credentials/index.ts'
 import { inEveryHost } from '../../support/hosts.ts'
 import { answer, ISSUER, oauthHost, refused, ringOf, SCOPES } from '../../support/oauth-host.ts'
 import { registrationError } from '../../support/registrations.ts'
+import { NOW } from '../../support/session-host.ts'
 import { clientCredentials } from '../../../plugins/client-credentials/index.ts'
 
 const JWKS = ['/.well-known/jwks.json', '/.well-known/openid-configuration/jwks']
@@ -144,4 +147,39 @@ t.test('without a server', async (t) => {
   const tokens = await createAccessTokens({ issuer: ISSUER, scopes: SCOPES, keys: await ringOf('ES256'), store })
   t.strictSame(tokens.metadata(), serverOf())
   t.strictSame(tokens.jwks(), { keys: publicOf(await ringOf('ES256')) })
+})
+
+inEveryHost(t, 'a Signer signs, and its public half is published', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const keys = createKeyRing([{ kid: 'kms', algorithm: 'RS256', publicKey, sign: async (bytes) => createSign('sha256').update(bytes).sign(privateKey) }])
+  const { newToken, read, app } = await oauthHost(t, { keys })
+  const token = await newToken()
+  t.strictSame(JSON.parse(Buffer.from(String(token.split('.')[0]), 'base64url').toString()), { alg: 'RS256', typ: 'at+jwt', kid: 'kms' })
+  t.equal((await read(token)).statusCode, 200)
+  t.match((await app.inject('/.well-known/jwks.json')).json(), { keys: [{ kid: 'kms', alg: 'RS256' }] })
+})
+
+inEveryHost(t, 'the coming key of a ring in the store is there before it signs', async (t) => {
+  let time = NOW
+  const store = createMemoryStore({ now: () => time })
+  const keyEncryptionKeys = [parseNamedKey(`1:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')}`)]
+  const options = { store, name: 'access', algorithm: 'ES256', keyEncryptionKeys, now: () => time } as const
+  const [keys, elsewhere] = [await openStoredKeyRing(options), await openStoredKeyRing(options)]
+  t.teardown(async () => {
+    await keys.close()
+    await elsewhere.close()
+  })
+  const { newToken, app, read, clock } = await oauthHost(t, { flow: { keys }, store })
+  const kids = async () => (await app.inject('/.well-known/jwks.json')).json().keys.map(({ kid }: { kid: string }) => kid)
+  const kidOf = (token: string) => JSON.parse(Buffer.from(String(token.split('.')[0]), 'base64url').toString()).kid
+  const first = keys.signing().kid
+  const { kid: coming } = await elsewhere.rotate({ signsIn: 600_000 })
+  await keys.refresh()
+  t.strictSame(await kids(), [first, coming])
+  t.equal(kidOf(await newToken()), first)
+  time += 600_000
+  clock.time += 600_000
+  const token = await newToken()
+  t.equal(kidOf(token), coming)
+  t.equal((await read(token)).statusCode, 200)
 })

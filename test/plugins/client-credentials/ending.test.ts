@@ -104,3 +104,22 @@ t.test('one object, one place: metadata cannot name two', async (t) => {
   t.equal(await register('/v1'), undefined)
   for (const prefix of ['/v2', undefined]) t.match(await register(prefix), { code: 'FDT_INVALID_OPTION', message: /"prefix"/ })
 })
+
+inEveryHost(t, 'a look-up takes its time, and a clock goes back', async (t) => {
+  for (const [moved, expiresIn] of [[8000, 2], [-5, 10]] as const) {
+    const store = createMemoryStore()
+    const registry = createClientRegistry({ store })
+    const { record, secret = '' } = await registry.create({ tokenLifetime: 10 })
+    const host = await oauthHost(t, {
+      clients: {
+        find: async (id) => {
+          host.clock.time += moved
+          return await registry.find(id)
+        }
+      }
+    })
+    const reply = await host.ask({ client_id: record.id, client_secret: secret })
+    t.equal(reply.statusCode, 200)
+    t.equal(reply.json().expires_in, expiresIn, 'counted from the answer')
+  }
+})

@@ -3,8 +3,9 @@ import { NoSigningKeyError, SignerFailedError } from '../../../lib/errors.ts'
 import { createMemoryStore } from '../../../lib/stores/memory.ts'
 import { faultyStore } from '../../support/faulty-store.ts'
 import { inEveryHost } from '../../support/hosts.ts'
-import { answer, basic, BASIC_CHALLENGE, FORM, oauthHost, type OAuthHostOptions, refused, ringOf } from '../../support/oauth-host.ts'
-import { NOW } from '../../support/session-host.ts'
+import { answer, basic, BASIC_CHALLENGE, FORM, ISSUER, oauthHost, type OAuthHostOptions, refused, ringOf } from '../../support/oauth-host.ts'
+import { NOW, SECONDS } from '../../support/session-host.ts'
+import { encode } from '../../support/tokens.ts'
 
 const WRONG = refused(400, 'invalid_client')
 const SERVED = { status: 200, error: undefined, challenge: undefined, cache: 'no-store', retryAfter: undefined, allow: undefined }
@@ -180,4 +181,15 @@ inEveryHost(t, 'a ring that cannot sign any more is our fault, and one that fail
   t.strictSame(answer(await ask()), refused(500, 'server_error'))
   error = new SignerFailedError()
   t.strictSame(answer(await ask()), refused(503, 'temporarily_unavailable', { retryAfter: '1' }))
+})
+
+inEveryHost(t, 'failed assertions of a client lock it there like wrong secrets (T35)', async (t) => {
+  const { app, id, credentials } = await oauthHost(t, { flow: { limits: { address: false } } })
+  const assertion = `${encode({ alg: 'ES256' })}.${encode({ iss: id, sub: id, aud: ISSUER, exp: SECONDS + 60, jti: 'x' })}.AAAA`
+  const send = (remoteAddress: string, fields: Record<string, string>) => app.inject({ method: 'POST', url: '/connect/token', remoteAddress, headers: { 'content-type': FORM }, payload: new URLSearchParams({ grant_type: 'client_credentials', ...fields }).toString() })
+  const wrong = { client_assertion: assertion, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }
+  for (let count = 0; count < 5; count++) t.strictSame(answer(await send('192.0.2.1', wrong)), refused(400, 'invalid_client'))
+  const locked = refused(429, 'temporarily_unavailable', { retryAfter: '600' })
+  for (const fields of [wrong, credentials]) t.strictSame(answer(await send('192.0.2.1', fields)), locked)
+  t.equal((await send('192.0.2.2', credentials)).statusCode, 200)
 })

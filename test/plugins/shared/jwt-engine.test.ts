@@ -41,3 +41,14 @@ t.test('an engine serves one key and one algorithm, and adds nothing', async (t)
     }
   }
 })
+
+t.test('RSA signatures leave the event loop free', async (t) => {
+  for (const algorithm of ['RS256', 'PS256'] as const) {
+    const engine = await createJwtEngine(createKeyRing([{ key: await generateKey(algorithm) }]).signing(), TYP)
+    let ticks = 0
+    const timer = setInterval(() => { ticks++ }, 0)
+    await Promise.all(Array.from({ length: 60 }, (_, index) => engine.sign({ iat: 1, index })))
+    clearInterval(timer)
+    t.ok(ticks > 0, algorithm)
+  }
+})
