@@ -1,5 +1,5 @@
 /**
- * The whole suite on the supported lines of Node.js that are not the one that runs this, two files at a time. Without coverage, which
+ * The whole suite on the supported lines of Node.js that are not the one that runs this, three files at a time. Without coverage, which
  * `npm test` has counted, and without a compiler: these lines strip types by themselves. Needs a build in dist and the npm registry.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -16,7 +16,7 @@ const files = readdirSync(join(root, 'test'), { recursive: true }).filter((name)
 const MOCKS = `--import=${import.meta.resolve('@tapjs/mock/import')}`
 
 /** Files at a time. */
-const JOBS = 2
+const JOBS = 3
 
 /** Seconds that a file may take. */
 const TIMEOUT = 120
