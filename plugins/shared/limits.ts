@@ -7,10 +7,10 @@ export interface MachineLimits {
    * /48. Default is `{ max: 600, timeWindow: 60000 }`: a backend asks for all its users from one address.
    */
   address?: Partial<Limit> | false
-  /** Requests with one API key that has no `rateLimit` of its own. Default is `{ max: 3000, timeWindow: 60000 }`. */
+  /** Requests with one API key, or of one client, that has no `rateLimit` of its own. Default is `{ max: 3000, timeWindow: 60000 }`. */
   credential?: Partial<Limit> | false
   /**
-   * Failures of one API key from one address: after `max` of them even the right secret is refused from there, until
+   * Failures of one API key or client from one address: after `max` of them even the right secret is refused from there, until
    * `timeWindow` after the first. Default is `{ max: 5, timeWindow: 600000 }`.
    */
   failures?: Partial<Limit> | false

@@ -35,7 +35,7 @@ export interface IssuedAccessToken<Scope extends string = string> {
   /** Whether that is less than what was asked for, or than what the client gets by default: `grantScopes` said so. */
   isNarrowed: boolean
   audiences: readonly string[]
-  /** Whole seconds from now. */
+  /** Whole seconds until then, from when `issue` is done. */
   expiresIn: number
   /** Seconds since the Unix epoch. */
   expiresAt: number
