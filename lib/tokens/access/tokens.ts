@@ -226,8 +226,9 @@ export async function createAccessTokensCore<Scope extends string> (settings: Ac
     const token = await engine.sign({ ...profile.write({ issuer, audiences: chosen, client: client.id, owner: client.owner, scopes, jti, issuedAt, expiresAt, jkt }) })
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTargetError()
     publish('issued', () => ({ flow: FLOW, name, time: called, id: jti, subject: client.id, credential: client.id, owner: client.owner, documents: [], scopes, expiresAt }))
-    // What came before took its time.
-    return { token, jti, scopes, isNarrowed, audiences: chosen, expiresIn: expiresAt - Math.floor(now() / 1000), expiresAt }
+    // What came before took its time, in whole seconds: as a rule none.
+    const left = expiresIn - Math.floor(Math.max(0, now() - time) / 1000)
+    return { token, jti, scopes, isNarrowed, audiences: chosen, expiresIn: left, expiresAt }
   }
 
   function ending (): Revocations {
