@@ -13,6 +13,9 @@ export type TokenRequestSettings = Omit<ResolvedTokenSource, 'origins' | 'now' |
 /** What runtimes and OpenSSL call failures, such as `ECONNREFUSED`. */
 const CODE = /^[A-Z][A-Z\d_]{1,47}$/
 
+/** What they call kinds of errors that have no code, such as `HTTPParserError`. */
+const KIND = /^[A-Z]\w{1,40}Error$/
+
 /**
  * Asks for a token, once a call: follows no redirect and never rejects.
  *
@@ -87,8 +90,9 @@ function base64Of (text: string): string[] {
   return (['base64', 'base64url'] as const).map((encoding) => Buffer.from(text).toString(encoding))
 }
 
-/** The code alone: messages and causes of HTTP clients may hold URLs, headers, and what came back. */
+/** The code alone, or what kind of error it is: messages and causes of HTTP clients may hold URLs, headers, and what came back. */
 function codeOf (error: unknown): string {
-  const codes = [error, error instanceof Error ? error.cause : undefined].map((origin) => origin instanceof Error && 'code' in origin ? String(origin.code) : '')
-  return codes.find((code) => CODE.test(code)) ?? 'no code'
+  const cause = error instanceof Error ? error.cause : undefined
+  const codes = [error, cause].map((origin) => origin instanceof Error && 'code' in origin ? String(origin.code) : '')
+  return codes.find((code) => CODE.test(code)) ?? (cause instanceof Error && KIND.test(cause.name) ? cause.name : 'no code')
 }

@@ -187,7 +187,12 @@ t.test('tells how a request failed by a code, and nothing else', async (t) => {
   t.equal(await failing(cut.tokenUrl), 'The token endpoint failed: the request failed with UND_ERR_SOCKET')
 
   const noHttp = await rawUpstream(t, (socket) => { socket.end(`${CLIENT_SECRET}\r\n\r\n`) })
-  t.match(await failing(noHttp.url), /^The token endpoint failed: the request failed with HPE_\w+$/)
+  t.match(await failing(noHttp.url), /^The token endpoint failed: the request failed with (?:HPE_\w+|HTTPParserError)$/)
+
+  for (const [name, told] of [['HTTPParserError', 'HTTPParserError'], ['Error', 'no code'], [CLIENT_SECRET, 'no code']]) {
+    const fetch = async (): Promise<never> => { throw new TypeError('fetch failed', { cause: Object.assign(new Error(CLIENT_SECRET), { name }) }) }
+    t.equal((await failureOf(t, createTokenSource({ ...ONCE, tokenUrl: cut.tokenUrl, fetch })))['message'], `The token endpoint failed: the request failed with ${told}`)
+  }
 
   const gone = await rawUpstream(t, (socket) => { socket.destroy() })
   t.match(await failing(gone.url), /^The token endpoint failed: the request failed with (?:UND_ERR_SOCKET|ECONNRESET)$/)
