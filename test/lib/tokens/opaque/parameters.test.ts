@@ -179,7 +179,8 @@ t.test('whatever the spelling: the text is kept, and read alike', async (t) => {
     const members = new Map<string, { text: string, value: unknown }>()
     for (let count = random.below(12); count >= 0; count--) {
       const name = random.text()
-      if (name === 'auth' || name === '__proto__') continue
+      // V8 13.6 (Node.js 24) reads a name of one escaped character as a backslash, once an object of the same shape had that name.
+      if (name === 'auth' || name === '__proto__' || name === '\\') continue
       const value = random.value()
       members.set(name, { value, text: `${random.space()}${random.spell(name)}${random.space()}:${random.space()}${typeof value === 'string' ? random.spell(value) : typeof value === 'number' ? random.spellNumber(value) : JSON.stringify(value)}${random.space()}` })
     }
