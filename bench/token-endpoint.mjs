@@ -152,7 +152,7 @@ async function serve () {
     const prefix = `/${algorithm}`
     await app.register(async (scope) => {
       await scope.register(clientCredentials, {
-        issuer: ISSUER,
+        issuer: `${ISSUER}/${algorithm}`,
         name: algorithm,
         keys: createKeyRing([{ key: privateKey, algorithm }]),
         store,
