@@ -242,6 +242,8 @@ t.test('a ring gets another key to sign with', async (t) => {
   const [[name, event] = [], ...more] = events()
   t.strictSame([name, { ...event, time: 0 }, more], ['rotated', { what: 'signing-key', id: 'second', time: 0 }, []])
   t.ok(Number(event?.time) >= before && Number(event?.time) <= Date.now(), 'by the clock of the machine')
+  ring.promote('second')
+  t.strictSame(events(), [], 'it signs already')
 })
 
 t.test('a stored ring makes its next key: told once, where it is made', async (t) => {

@@ -48,6 +48,7 @@ t.test('what a key is made of, and which algorithm it gets', async (t) => {
     { name: 'EC KeyObject', input: { key: ec.publicKey }, algorithm: 'ES256', signs: false },
     { name: 'Ed25519 PEM', input: { key: pemOf(ed.privateKey, 'pkcs8') }, algorithm: 'EdDSA', signs: true },
     { name: 'Ed25519 JWK', input: { key: jwkOf(ed.privateKey) }, algorithm: 'EdDSA', signs: true },
+    { name: 'Ed25519 JWK that says so as RFC 9864 does', input: { key: { ...jwkOf(ed.privateKey), alg: 'Ed25519' } }, algorithm: 'EdDSA', signs: true },
     { name: 'RSA PKCS#1', input: { key: pemOf(rsa.privateKey, 'pkcs1'), algorithm: 'RS256' }, algorithm: 'RS256', signs: true },
     { name: 'RSA public PKCS#1', input: { key: pemOf(rsa.publicKey, 'pkcs1'), algorithm: 'PS256' }, algorithm: 'PS256', signs: false },
     { name: 'RSA JWK with alg', input: { key: { ...jwkOf(rsa.privateKey), alg: 'PS256' } }, algorithm: 'PS256', signs: true },
@@ -306,4 +307,7 @@ t.test('the public halves of a ring', async (t) => {
     t.strictSame(Object.keys(jwk).filter((name) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth'].includes(name)), [])
     t.equal(importKey({ key: jwk }).signKey, undefined, 'anybody can import it')
   }
+  // A ring of the host's own may hold whole keys.
+  const whole = ring.list().map((key) => ({ ...key, verifyKey: key.signKey ?? key.verifyKey }))
+  t.strictSame(publicJwks({ list: () => whole }), published, 'of whole keys too')
 })
